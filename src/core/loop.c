@@ -1,0 +1,472 @@
+/*
+ * loop.c: the loop's life, and its turn.
+ */
+#include "core/loop.h"
+
+#include <string.h>
+
+#include "util/memory.h"
+
+enum {
+    DEFAULT_TASK_BUDGET = 1024,
+    DEFAULT_MICROTASK_BUDGET = 1024,
+    DEFAULT_MICROTASK_CAPACITY = 4096,
+    DEFAULT_POST_CACHE = 512,
+    CAPACITY_AT_MOST = 1 << 24
+};
+
+static const evloop_allocator default_allocator = {memory_resize_default, NULL};
+
+static uint32_t or_default(uint32_t value, uint32_t fallback)
+{
+    return value ? value : fallback;
+}
+
+static bool is_capacity(uint32_t value)
+{
+    return (value & (value - 1)) == 0 && value <= CAPACITY_AT_MOST;
+}
+
+/* Takes a struct of any version: what an older one lacks is 0, what a newer one adds must be 0. */
+static int read_options(evloop_options *options, const evloop_options *given)
+{
+    *options = evloop_options_default();
+    if (!given)
+        return 0;
+    if (given->size < offsetof(evloop_options, discard))
+        return -EINVAL;
+    const unsigned char *bytes = (const unsigned char *)given;
+    for (size_t i = sizeof *options; i < given->size; i++)
+        if (bytes[i])
+            return -E2BIG;
+    memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    if (!is_capacity(options->microtask_capacity) || !is_capacity(options->post_cache))
+        return -EINVAL;
+    if (options->allocator && !options->allocator->resize)
+        return -EINVAL;
+    return 0;
+}
+
+/* Zeroed, and aligned to a cache line, whatever the allocator gives. */
+static evloop *alloc_loop(const evloop_allocator *allocator)
+{
+    char *memory = (char *)memory_zalloc(allocator, sizeof(evloop) + CACHE_LINE);
+    if (!memory)
+        return NULL;
+    evloop *loop = (evloop *)(((uintptr_t)memory + CACHE_LINE) & ~(uintptr_t)(CACHE_LINE - 1));
+    loop->memory = memory;
+    loop->allocator = *allocator;
+    return loop;
+}
+
+static void free_loop(evloop *loop)
+{
+    evloop_allocator allocator = loop->allocator;
+    poller_free(&loop->poller);
+    posts_free(loop);
+    microtasks_free(&loop->microtasks);
+    memory_free(&allocator, loop->memory);
+}
+
+static int init_loop(evloop *loop, const evloop_options *options)
+{
+    loop->data = options->data;
+    loop->discard = options->discard;
+    loop->task_budget = or_default(options->task_budget, DEFAULT_TASK_BUDGET);
+    loop->microtask_budget = or_default(options->microtask_budget, DEFAULT_MICROTASK_BUDGET);
+    loop->spin_ns = options->spin_ns;
+    loop->fork_generation = atomic_get(&state_fork_generation, relaxed);
+    atomic_set(&loop->shutdown_deadline, UINT64_MAX, relaxed);
+    list_init(&loop->urgent);
+    list_init(&loop->tasks);
+    list_init(&loop->urgent_phase);
+    list_init(&loop->task_phase);
+    list_init(&loop->notifies);
+    hooks_init(loop);
+    ingress_init(&loop->ingress);
+    timers_init(&loop->timers, 0);
+
+    uint32_t slots = or_default(options->microtask_capacity, DEFAULT_MICROTASK_CAPACITY);
+    int err = microtasks_init(&loop->microtasks, &loop->allocator, slots, 0);
+    if (!err)
+        err = posts_init(loop, or_default(options->post_cache, DEFAULT_POST_CACHE));
+    if (!err)
+        err = loop_read_clock(loop);
+    if (!err)
+        err = poller_init(&loop->poller);
+    return err;
+}
+
+int evloop_create(evloop **out, const evloop_options *given)
+{
+    evloop_options options;
+    int err = out ? read_options(&options, given) : -EINVAL;
+    if (!err)
+        err = state_watch_forks();
+    if (err)
+        return err;
+    evloop *loop = alloc_loop(options.allocator ? options.allocator : &default_allocator);
+    if (!loop)
+        return -ENOMEM;
+    err = poller_choose(&loop->poller, &loop->allocator, options.backend);
+    if (!err)
+        err = init_loop(loop, &options);
+    if (err) {
+        free_loop(loop);
+        return err;
+    }
+    *out = loop;
+    return 0;
+}
+
+static bool has_leftovers(evloop *loop)
+{
+    return *evloop_busy_reason(loop) != '\0';
+}
+
+static void discard_microtasks(evloop *loop)
+{
+    struct microtask task;
+    while (microtasks_pop(&loop->microtasks, &task) == MICROTASK_TAKEN)
+        if (loop->discard)
+            loop->discard(loop, task.fn, task.arg);
+}
+
+static void stop_all(evloop *loop)
+{
+    evloop_watch *watch;
+    timers_stop_all(loop);
+    hooks_stop_all(loop);
+    notifies_stop_all(loop);
+    while ((watch = poller_next_watch(&loop->poller, NULL))) {
+        poller_remove(&loop->poller, watch);
+        watch->state_ &= OBJECT_UNREF;
+    }
+}
+
+int evloop_destroy(evloop *loop, unsigned flags)
+{
+    int err = loop_check(loop);
+    if (err)
+        return err;
+    if (flags & ~EVLOOP_DESTROY_FORCE)
+        return -EINVAL;
+    if (atomic_get(&loop->runner, acquire) != 0)
+        return -EBUSY;
+    if (!(flags & EVLOOP_DESTROY_FORCE) && has_leftovers(loop))
+        return -EBUSY;
+
+    state_close_gate(loop);
+    atomic_set(&loop->life, LIFE_CLOSED, release);
+    stop_all(loop);
+    tasks_discard_all(loop);
+    discard_microtasks(loop);
+    state_end_sleep(loop);
+    state_settle_wakes(loop);
+    poller_close(&loop->poller);
+    free_loop(loop);
+    return 0;
+}
+
+/* Every reading of the clock gives fresh timers their deadlines. */
+int loop_read_clock(evloop *loop)
+{
+    uint64_t now;
+    int err = poller_clock(&now);
+    if (err)
+        return err;
+    if (now > loop->now)
+        loop->now = now;
+    timers_arm(&loop->timers, loop->now);
+    return 0;
+}
+
+void loop_drain_microtasks(evloop *loop)
+{
+    struct microtask task;
+    uint32_t budget = loop->microtask_budget;
+    while (microtasks_pop(&loop->microtasks, &task) == MICROTASK_TAKEN) {
+        loop->count.callbacks++;
+        loop->count.microtasks_run++;
+        loop->executing = true;
+        task.fn(task.arg);
+        loop->executing = false;
+        if (--budget == 0) {
+            loop->count.microtask_overruns += microtasks_pending(&loop->microtasks);
+            return;
+        }
+    }
+}
+
+static bool draining(const evloop *loop)
+{
+    return atomic_get(&loop->life, relaxed) == LIFE_DRAINING;
+}
+
+static bool accepted_work_left(evloop *loop)
+{
+    return tasks_left(loop) || microtasks_pending(&loop->microtasks);
+}
+
+/* Notify objects can be signalled no more once the gate is closed. */
+static bool has_refs(const evloop *loop)
+{
+    return loop->refs > (draining(loop) ? loop->notify_refs : 0);
+}
+
+bool evloop_alive(evloop *loop)
+{
+    if (!loop)
+        return false;
+    tasks_take(loop);
+    return has_refs(loop) || loop->task_refs > 0 || loop->executing ||
+           microtasks_pending(&loop->microtasks);
+}
+
+/* The end of a shutdown: all that was accepted is done, and nothing else may go on, or nothing is left that could. */
+static bool shutdown_finished(evloop *loop)
+{
+    if (!draining(loop) || accepted_work_left(loop))
+        return false;
+    if (!loop->notifies_closed) {
+        notifies_close(loop);
+        if (accepted_work_left(loop))
+            return false;
+    }
+    if (has_refs(loop) && loop->now < atomic_get(&loop->shutdown_deadline, relaxed))
+        return false;
+    atomic_set(&loop->life, LIFE_CLOSED, release);
+    return true;
+}
+
+/* What was called for is looked at now; calls that come from here on make the loop look again. */
+static bool stop_requested(evloop *loop)
+{
+    atomic_and(&loop->attention, ~(unsigned)ATTEND_SHUTDOWN, seq_cst);
+    return atomic_get(&loop->attention, relaxed) & ATTEND_STOP;
+}
+
+static uint64_t time_until(const evloop *loop, uint64_t moment)
+{
+    if (moment == EVLOOP_FOREVER)
+        return EVLOOP_FOREVER;
+    return moment > loop->now ? moment - loop->now : 0;
+}
+
+/* When the loop must wake by itself, whatever else happens. */
+static uint64_t next_moment(evloop *loop, uint64_t until)
+{
+    uint64_t moment = timers_earliest(&loop->timers);
+    if (draining(loop)) {
+        uint64_t deadline = atomic_get(&loop->shutdown_deadline, relaxed);
+        moment = deadline < moment ? deadline : moment;
+    }
+    return moment < until ? moment : until;
+}
+
+/* For programs that rather burn a core than wait for a wake: looks at the queues, in gaps, for a bounded time. */
+static int spin_for_work(evloop *loop, uint64_t end)
+{
+    int err = 0;
+    while (!err && loop->now < end && !state_has_work(loop)) {
+        for (int gap = 0; gap < 64; gap++)
+            cpu_relax();
+        err = loop_read_clock(loop);
+    }
+    return err;
+}
+
+/* Announces the sleep if there is nothing to do; how long it may last. */
+static int prepare_sleep(evloop *loop, uint64_t until, uint64_t *timeout_ns)
+{
+    *timeout_ns = 0;
+    if (!has_refs(loop) || loop->idle_refs > 0 || state_has_work(loop))
+        return 0;
+    int err = loop_read_clock(loop);
+    if (err)
+        return err;
+    uint64_t moment = next_moment(loop, until);
+    if (loop->spin_ns > 0) {
+        uint64_t end = loop->now + loop->spin_ns;
+        err = spin_for_work(loop, end < moment ? end : moment);
+    }
+    uint64_t timeout = time_until(loop, moment);
+    if (!err && timeout > 0 && state_begin_sleep(loop))
+        *timeout_ns = timeout;
+    return err;
+}
+
+static void dispatch(evloop *loop)
+{
+    evloop_watch *watch;
+    unsigned events;
+    while ((watch = poller_next_ready(&loop->poller, &events))) {
+        loop->count.events++;
+        watch->fn_(watch, events);
+        loop_after_callback(loop);
+    }
+}
+
+/*
+ * The kernel is asked in every turn: not only if there is time to sleep. It is spared the question if there is
+ * nothing to ask about: no watch, and no descriptor of an outer loop's to be made quiet.
+ */
+static int poll_phase(evloop *loop, bool may_sleep, uint64_t until)
+{
+    uint64_t timeout_ns = 0;
+    int err = may_sleep ? prepare_sleep(loop, until, &timeout_ns) : 0;
+    if (err)
+        return err;
+    if (!timeout_ns && loop->polled && poller_watch_count(&loop->poller) == 0)
+        return 0;
+    loop->polled = true;
+    loop->count.polls++;
+    err = poller_wait(&loop->poller, timeout_ns);
+    if (timeout_ns) {
+        loop->count.sleeps++;
+        state_end_sleep(loop);
+        int clock_err = loop_read_clock(loop);
+        err = err ? err : clock_err;
+    }
+    dispatch(loop);
+    return err;
+}
+
+/*
+ * One turn; the order is a promise:
+ *   the clock; timers that are due; urgent tasks; tasks, up to the budget; idle hooks, prepare hooks;
+ *   the kernel's events, collected and then dispatched; check hooks.
+ * Microtasks run after every callback, and what a budget left over is first in line.
+ */
+static int turn(evloop *loop, bool may_sleep, uint64_t until)
+{
+    loop->count.turns++;
+    int err = loop_read_clock(loop);
+    if (err)
+        return err;
+    loop_drain_microtasks(loop);
+    timers_run(loop);
+    tasks_take(loop);
+    tasks_run_urgent(loop);
+    tasks_run(loop);
+    hooks_run(loop, EVLOOP_HOOK_IDLE);
+    hooks_run(loop, EVLOOP_HOOK_PREPARE);
+    err = poll_phase(loop, may_sleep, until);
+    hooks_run(loop, EVLOOP_HOOK_CHECK);
+    return err;
+}
+
+static int run_turns(evloop *loop, evloop_run_mode mode, uint64_t until)
+{
+    uint64_t callbacks = loop->count.callbacks;
+    int err = 0;
+    for (;;) {
+        if (stop_requested(loop) || shutdown_finished(loop))
+            return err;
+        if (mode != EVLOOP_RUN_NOWAIT && !evloop_alive(loop))
+            return err;
+        bool may_sleep = mode != EVLOOP_RUN_NOWAIT;
+        if (mode == EVLOOP_RUN_ONCE)
+            may_sleep = loop->count.callbacks == callbacks;
+        err = turn(loop, may_sleep, until);
+        bool enough = mode == EVLOOP_RUN_NOWAIT || loop->now >= until ||
+                      (mode == EVLOOP_RUN_ONCE && loop->count.callbacks != callbacks);
+        if (err || enough) {
+            shutdown_finished(loop);
+            return err;
+        }
+    }
+}
+
+static int run_until(evloop *loop, evloop_run_mode mode, uint64_t until)
+{
+    loop->polled = false;
+    int err = run_turns(loop, mode, until);
+    int apply_err = poller_apply_changes(&loop->poller);
+    state_leave_run(loop);
+    return err ? err : apply_err;
+}
+
+int evloop_run(evloop *loop, evloop_run_mode mode)
+{
+    if ((unsigned)mode > EVLOOP_RUN_NOWAIT)
+        return -EINVAL;
+    int err = state_enter_run(loop);
+    return err ? err : run_until(loop, mode, EVLOOP_FOREVER);
+}
+
+int evloop_run_for(evloop *loop, uint64_t timeout_ns)
+{
+    int err = state_enter_run(loop);
+    if (err)
+        return err;
+    err = loop_read_clock(loop);
+    if (err) {
+        state_leave_run(loop);
+        return err;
+    }
+    uint64_t end = timeout_ns > UINT64_MAX - loop->now ? UINT64_MAX : loop->now + timeout_ns;
+    return run_until(loop, EVLOOP_RUN_DEFAULT, end);
+}
+
+uint64_t evloop_now(const evloop *loop)
+{
+    return loop ? loop->now : 0;
+}
+
+uint64_t evloop_update(evloop *loop)
+{
+    if (loop_check_thread(loop) == 0)
+        loop_read_clock(loop);
+    return evloop_now(loop);
+}
+
+int evloop_backend_fd(const evloop *loop)
+{
+    int err = loop_check(loop);
+    return err ? err : loop->poller.fd;
+}
+
+uint64_t evloop_next_timeout_ns(evloop *loop)
+{
+    if (loop_check_thread(loop) != 0 || loop->idle_refs > 0 || state_has_work(loop) ||
+        poller_changed(&loop->poller) || loop_read_clock(loop) != 0)
+        return 0;
+    return time_until(loop, next_moment(loop, EVLOOP_FOREVER));
+}
+
+const char *evloop_backend_name(const evloop *loop)
+{
+    return loop ? loop->poller.backend->name : "";
+}
+
+const char *evloop_backend_reason(const evloop *loop)
+{
+    return loop ? loop->poller.reason : "";
+}
+
+void *evloop_data(const evloop *loop)
+{
+    return loop ? loop->data : NULL;
+}
+
+int evloop_after_fork(evloop *loop)
+{
+    if (!loop)
+        return -EINVAL;
+    if (loop_check(loop) == 0)
+        return 0;
+    int err = poller_after_fork(&loop->poller);
+    if (err)
+        return err;
+    microtasks_after_fork(&loop->microtasks);
+    notifies_after_fork(loop);
+    loop->wakes_owed = 0;
+    atomic_set(&loop->wakes_sent, 0, relaxed);
+    if (!state_on_loop_thread(loop)) {
+        atomic_set(&loop->runner, 0, relaxed);
+        ingress_announce_sleep(&loop->ingress);
+    }
+    loop->fork_generation = atomic_get(&state_fork_generation, relaxed);
+    return 0;
+}

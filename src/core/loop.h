@@ -1,0 +1,208 @@
+/*
+ * loop.h: the loop as the core sees it, and what its files ask of each other.
+ */
+#ifndef CORE_LOOP_H
+#define CORE_LOOP_H
+
+#include <errno.h>
+
+#include "core/ingress.h"
+#include "core/microtask.h"
+#include "core/object.h"
+#include "core/timer.h"
+#include "evloop.h"
+#include "poller/poller.h"
+#include "util/atomic.h"
+#include "util/list.h"
+#include "util/thread.h"
+
+enum { HOOK_KINDS = 3, BUSY_REASON_SIZE = 192 };
+
+/* The gate: open, closed with work to be done, closed and done. It only goes forward. */
+enum life { LIFE_OPEN, LIFE_DRAINING, LIFE_CLOSED };
+
+/* What another thread wants the loop to look at. */
+enum { ATTEND_STOP = 1, ATTEND_SHUTDOWN = 2 };
+
+/* Nodes of evloop_post() at rest: a ring; any thread takes, the loop's thread gives back. */
+struct post_cache {
+    struct post_node *nodes;
+    ATOMIC(struct post_node *) *ring;
+    uint64_t mask;
+    CACHE_ALIGNED ATOMIC(uint64_t) taken; /* positions, never wrapping */
+    CACHE_ALIGNED ATOMIC(uint64_t) given;
+};
+
+struct evloop {
+    /* set at creation; read by every thread */
+    evloop_allocator allocator;
+    void *memory; /* what the allocator gave for this struct, before alignment */
+    void *data;
+    evloop_discard_fn discard;
+    uint32_t task_budget;
+    uint32_t microtask_budget;
+    uint64_t spin_ns;
+    unsigned fork_generation;
+
+    /* seldom written */
+    ATOMIC(int) life;
+    ATOMIC(uintptr_t) runner; /* thread_self() of the thread inside evloop_run(), or 0 */
+    ATOMIC(unsigned) attention;
+    ATOMIC(uint64_t) shutdown_deadline;
+    ATOMIC(uint64_t) wakes_sent; /* its increment is the last access of the thread that woke the loop */
+    struct poller poller;
+
+    CACHE_ALIGNED struct ingress ingress;
+    struct microtasks microtasks;
+    struct post_cache posts;
+
+    /* the loop's thread only */
+    CACHE_ALIGNED uint64_t now;
+    uint64_t refs;        /* active objects that keep the loop alive; tasks apart */
+    uint64_t notify_refs; /* ... of which notify objects */
+    uint64_t task_refs;   /* tasks that keep the loop alive, of those taken from the ingress */
+    uint64_t idle_refs;   /* idle hooks that do */
+    uint64_t wakes_owed;  /* how many times somebody took the loop's sleep away */
+    bool executing;       /* the callback of accepted work */
+    bool notifies_closed;
+    bool polled; /* in this run */
+
+    list_link urgent; /* tasks taken from the ingress */
+    list_link tasks;
+    list_link urgent_phase; /* ... those of the phase that is being executed */
+    list_link task_phase;
+    list_link notifies;
+    list_link hooks[HOOK_KINDS];
+    list_link hook_phase;
+    struct timers timers;
+
+    evloop_metrics count;
+    char busy_reason[BUSY_REASON_SIZE];
+};
+
+/* state.c: who may do what now; sleeping and waking */
+extern ATOMIC(unsigned) state_fork_generation;
+int state_watch_forks(void);
+bool state_on_loop_thread(const evloop *loop);
+void state_wake(evloop *loop);
+void state_send_wake(evloop *loop);
+bool state_has_work(evloop *loop);
+bool state_begin_sleep(evloop *loop);
+void state_end_sleep(evloop *loop);
+void state_settle_wakes(evloop *loop);
+int state_enter_run(evloop *loop);
+void state_leave_run(evloop *loop);
+void state_close_gate(evloop *loop);
+
+/* loop.c */
+int loop_read_clock(evloop *loop);
+void loop_drain_microtasks(evloop *loop);
+
+/* task.c */
+int posts_init(evloop *loop, uint32_t capacity);
+void posts_free(evloop *loop);
+void tasks_take(evloop *loop);
+void tasks_run_urgent(evloop *loop);
+void tasks_run(evloop *loop);
+void tasks_discard_all(evloop *loop);
+bool task_is_post(const evloop_task *task);
+bool task_taken(const evloop_task *task);
+void task_prepare(evloop *loop, evloop_task *task, uintptr_t flags);
+void task_withdraw(evloop *loop, evloop_task *task);
+void task_enqueue(evloop *loop, evloop_task *task);
+bool tasks_left(const evloop *loop);
+
+/* notify.c */
+void notify_run(evloop_task *task);
+void notifies_close(evloop *loop);
+void notifies_stop_all(evloop *loop);
+void notifies_after_fork(evloop *loop);
+
+/* timer.c */
+void timers_run(evloop *loop);
+void timers_stop_all(evloop *loop);
+
+/* hook.c */
+void hooks_init(evloop *loop);
+void hooks_run(evloop *loop, evloop_hook_kind kind);
+void hooks_stop_all(evloop *loop);
+evloop_hook_kind hook_kind(const evloop_hook *hook);
+
+/* Whether this process may use the loop. */
+static inline int loop_check(const evloop *loop)
+{
+    if (!loop)
+        return -EINVAL;
+    if (loop->fork_generation != atomic_get(&state_fork_generation, relaxed))
+        return -ECHILD;
+    return 0;
+}
+
+/* Whether this thread may touch the loop's objects. */
+static inline int loop_check_thread(const evloop *loop)
+{
+    int err = loop_check(loop);
+    if (err)
+        return err;
+    uintptr_t runner = atomic_get(&loop->runner, relaxed); /* its own thread sees its own value */
+    return runner == 0 || runner == thread_self() ? 0 : EVLOOP_ETHREAD;
+}
+
+/* Whether this thread may start an object. */
+static inline int loop_check_start(const evloop *loop)
+{
+    int err = loop_check_thread(loop);
+    if (err)
+        return err;
+    return atomic_get(&loop->life, relaxed) == LIFE_CLOSED ? EVLOOP_ECLOSED : 0;
+}
+
+/* Whether new work is welcome; the queues themselves have the last word. */
+static inline int loop_check_offer(const evloop *loop)
+{
+    int err = loop_check(loop);
+    if (err)
+        return err;
+    /* acquire: whoever was refused once is refused ever after; partner: state_close_gate() */
+    return atomic_get(&loop->life, acquire) == LIFE_OPEN ? 0 : EVLOOP_ECLOSED;
+}
+
+/* The end of every callback. */
+static inline void loop_after_callback(evloop *loop)
+{
+    loop->count.callbacks++;
+    if (microtasks_pending(&loop->microtasks))
+        loop_drain_microtasks(loop);
+}
+
+static inline void object_activate(evloop *loop, uintptr_t *state, uintptr_t flags)
+{
+    *state = (uintptr_t)loop | (*state & OBJECT_UNREF) | OBJECT_ACTIVE | flags;
+    loop->refs += !(*state & OBJECT_UNREF);
+}
+
+static inline void object_deactivate(evloop *loop, uintptr_t *state)
+{
+    *state &= ~(uintptr_t)OBJECT_ACTIVE;
+    loop->refs -= !(*state & OBJECT_UNREF);
+}
+
+/* For stop, ref and unref, which are harmless on an object that was never started. */
+static inline int object_check(uintptr_t state)
+{
+    evloop *loop = object_loop(state);
+    return loop && (state & OBJECT_ACTIVE) ? loop_check_thread(loop) : 0;
+}
+
+/* Sets or clears OBJECT_UNREF; says by how many references the loop has more now. */
+static inline int object_set_ref(uintptr_t *state, bool ref)
+{
+    bool was_ref = !(*state & OBJECT_UNREF);
+    *state = ref ? *state & ~(uintptr_t)OBJECT_UNREF : *state | OBJECT_UNREF;
+    int change = *state & OBJECT_ACTIVE ? ref - was_ref : 0;
+    if (change)
+        object_loop(*state)->refs += (uint64_t)(int64_t)change;
+    return change;
+}
+
+#endif

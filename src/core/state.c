@@ -1,0 +1,169 @@
+/*
+ * state.c: who may run the loop, whether its gate is open, and how it sleeps without missing anything.
+ *
+ * Sleep and wake. The loop announces its sleep in the ingress word (seq_cst), then looks at every queue once more
+ * through state_has_work(), the one predicate that covers them all, and only then waits. Whoever offers
+ * something publishes it first (a seq_cst exchange or store), and looks at the ingress word afterwards (seq_cst). In the
+ * single order of seq_cst operations one of the two comes first: either the loop sees the work, or the
+ * other thread sees the sleep. Taking the sleep away is one exchange, so that one thread, and no other, wakes
+ * the loop for each sleep.
+ *
+ * The sleep is announced whenever nobody looks at the queues: while the loop waits, and while nobody runs it, when an outer
+ * loop may be polling its descriptor.
+ *
+ * The gate. `life` is moved on first; then each queue is closed, and its own word decides, for every offer that
+ * was under way, whether it came before or after. What was accepted is in a queue when the closing returns.
+ */
+#include <pthread.h>
+
+#include "core/loop.h"
+
+ATOMIC(unsigned) state_fork_generation;
+
+static void count_fork(void)
+{
+    atomic_add(&state_fork_generation, 1, relaxed);
+}
+
+static int watch_result;
+
+static void watch(void)
+{
+    watch_result = -pthread_atfork(NULL, NULL, count_fork);
+}
+
+int state_watch_forks(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch);
+    return watch_result;
+}
+
+bool state_on_loop_thread(const evloop *loop)
+{
+    return atomic_get(&loop->runner, relaxed) == thread_self();
+}
+
+bool evloop_on_loop_thread(const evloop *loop)
+{
+    return loop && state_on_loop_thread(loop);
+}
+
+/* For the thread that took the sleep away. */
+void state_send_wake(evloop *loop)
+{
+    poller_wake(&loop->poller);
+    /* release: this thread's last access; partner: state_settle_wakes() */
+    atomic_add(&loop->wakes_sent, 1, release);
+}
+
+/* After publishing anything that the ingress queue does not hold. Signal-safe. */
+void state_wake(evloop *loop)
+{
+    if (ingress_interrupt(&loop->ingress))
+        state_send_wake(loop);
+}
+
+bool state_has_work(evloop *loop)
+{
+    return tasks_left(loop) || microtasks_pending(&loop->microtasks) ||
+           atomic_get(&loop->attention, seq_cst) != 0;
+}
+
+bool state_begin_sleep(evloop *loop)
+{
+    if (ingress_announce_sleep(&loop->ingress) && !state_has_work(loop))
+        return true;
+    state_end_sleep(loop);
+    return false;
+}
+
+/* From here on nobody sends a wake; it comes before the queues are looked at. */
+void state_end_sleep(evloop *loop)
+{
+    if (!ingress_end_sleep(&loop->ingress))
+        loop->wakes_owed++;
+}
+
+/* Returns when no thread is on its way to wake the loop. */
+void state_settle_wakes(evloop *loop)
+{
+    while (atomic_get(&loop->wakes_sent, acquire) != loop->wakes_owed) /* partner: state_send_wake() */
+        thread_yield();
+}
+
+int state_enter_run(evloop *loop)
+{
+    int err = loop_check(loop);
+    if (err)
+        return err;
+    uintptr_t nobody = 0;
+    if (!atomic_claim(&loop->runner, &nobody, thread_self(), acquire, relaxed))
+        return -EBUSY;
+    if (atomic_get(&loop->life, acquire) == LIFE_CLOSED) {
+        atomic_set(&loop->runner, 0, release);
+        return EVLOOP_ECLOSED;
+    }
+    state_end_sleep(loop);
+    return 0;
+}
+
+void state_leave_run(evloop *loop)
+{
+    atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, seq_cst);
+    ingress_announce_sleep(&loop->ingress);
+    atomic_set(&loop->runner, 0, release); /* partner: state_enter_run() in the next thread */
+}
+
+int evloop_stop(evloop *loop)
+{
+    int err = loop_check(loop);
+    if (err)
+        return err;
+    atomic_or(&loop->attention, ATTEND_STOP, seq_cst);
+    state_wake(loop);
+    return 0;
+}
+
+void state_close_gate(evloop *loop)
+{
+    int open = LIFE_OPEN;
+    atomic_claim(&loop->life, &open, LIFE_DRAINING, seq_cst, relaxed);
+    ingress_close(&loop->ingress);
+    microtasks_close(&loop->microtasks);
+}
+
+static void bring_deadline_forward(evloop *loop, uint64_t deadline)
+{
+    uint64_t old = atomic_get(&loop->shutdown_deadline, relaxed);
+    while (deadline < old &&
+           !atomic_try(&loop->shutdown_deadline, &old, deadline, relaxed, relaxed))
+        ;
+}
+
+int evloop_shutdown(evloop *loop, uint64_t timeout_ns)
+{
+    uint64_t now;
+    int err = loop_check(loop);
+    if (!err)
+        err = poller_clock(&now);
+    if (err)
+        return err;
+    bring_deadline_forward(loop, timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + timeout_ns);
+    state_close_gate(loop);
+    atomic_or(&loop->attention, ATTEND_SHUTDOWN, seq_cst);
+    state_wake(loop);
+    return 0;
+}
+
+evloop_state evloop_get_state(const evloop *loop)
+{
+    int life = loop ? atomic_get(&loop->life, acquire) : LIFE_CLOSED;
+    if (life == LIFE_CLOSED)
+        return EVLOOP_STATE_CLOSED;
+    if (life == LIFE_DRAINING)
+        return EVLOOP_STATE_DRAINING;
+    if (atomic_get(&loop->runner, acquire) == 0)
+        return EVLOOP_STATE_IDLE;
+    return ingress_sleeping(&loop->ingress) ? EVLOOP_STATE_SLEEPING : EVLOOP_STATE_RUNNING;
+}

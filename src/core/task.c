@@ -1,0 +1,317 @@
+/*
+ * task.c: tasks and posted functions, from the offer to the callback.
+ *
+ * A task's state word says QUEUED (OBJECT_ACTIVE) from the moment of the offer until its callback begins; TAKEN once the
+ * loop's thread has moved it from the ingress queue to one of its own lists, in the order of acceptance, where
+ * it can be unlinked. The owner's thread writes the word before the push, the loop's thread after it.
+ */
+#include "core/loop.h"
+#include "util/memory.h"
+
+enum { TASK_URGENT = OBJECT_BIT_2, TASK_TAKEN = OBJECT_BIT_3 };
+
+struct post_node {
+    evloop_task task; /* its data is the argument */
+    evloop_fn fn;
+    bool cached;
+};
+
+static void run_post(evloop_task *task);
+
+/* Before the push: the word that says that the task is queued. */
+void task_prepare(evloop *loop, evloop_task *task, uintptr_t flags)
+{
+    uintptr_t unref = atomic_get(&task->state_, relaxed) & OBJECT_UNREF;
+    atomic_set(&task->state_, (uintptr_t)loop | unref | OBJECT_ACTIVE | flags, relaxed);
+}
+
+bool task_taken(const evloop_task *task)
+{
+    return atomic_get(&task->state_, relaxed) & TASK_TAKEN;
+}
+
+bool task_is_post(const evloop_task *task)
+{
+    return task->fn_ == run_post;
+}
+
+static int offer(evloop *loop, evloop_task *task, evloop_task_fn fn, uintptr_t flags)
+{
+    uintptr_t before = atomic_get(&task->state_, relaxed);
+    if (before & OBJECT_ACTIVE)
+        return -EBUSY;
+    task->fn_ = fn;
+    task_prepare(loop, task, flags);
+    enum ingress_result result = ingress_push(&loop->ingress, task);
+    if (result == INGRESS_REFUSED) {
+        atomic_set(&task->state_, before, relaxed);
+        return EVLOOP_ECLOSED;
+    }
+    if (result == INGRESS_ACCEPTED_WAKE)
+        state_send_wake(loop);
+    return 0;
+}
+
+static int submit(evloop *loop, evloop_task *task, evloop_task_fn fn, uintptr_t flags)
+{
+    if (!loop || !task || !fn)
+        return -EINVAL;
+    int err = loop_check_offer(loop);
+    return err ? err : offer(loop, task, fn, flags);
+}
+
+int evloop_submit(evloop *loop, evloop_task *task, evloop_task_fn fn)
+{
+    return submit(loop, task, fn, 0);
+}
+
+int evloop_submit_urgent(evloop *loop, evloop_task *task, evloop_task_fn fn)
+{
+    return submit(loop, task, fn, TASK_URGENT);
+}
+
+/* Moves what the ingress holds to the loop's own lists, oldest first, behind what is there. */
+void tasks_take(evloop *loop)
+{
+    list_link *end_of_urgent = loop->urgent.prev;
+    list_link *end_of_tasks = loop->tasks.prev;
+    evloop_task *task = ingress_take(&loop->ingress);
+    while (task) {
+        list_link *older = task->link_.next;
+        uintptr_t state = atomic_get(&task->state_, relaxed);
+        atomic_set(&task->state_, state | TASK_TAKEN, relaxed);
+        list_insert_after(state & TASK_URGENT ? end_of_urgent : end_of_tasks, &task->link_);
+        loop->task_refs += !(state & OBJECT_UNREF);
+        loop->count.tasks_accepted++;
+        task = older ? list_entry(older, evloop_task, link_) : NULL;
+    }
+}
+
+/* Out of its list; it is its owner's from here on. */
+static void release_task(evloop *loop, evloop_task *task)
+{
+    uintptr_t state = atomic_get(&task->state_, relaxed);
+    loop->task_refs -= !(state & OBJECT_UNREF);
+    atomic_set(&task->state_, state & ~(uintptr_t)(OBJECT_FLAGS & ~OBJECT_UNREF), relaxed);
+}
+
+/* Takes back one that was taken. */
+void task_withdraw(evloop *loop, evloop_task *task)
+{
+    list_remove(&task->link_);
+    release_task(loop, task);
+    loop->count.tasks_cancelled++;
+}
+
+/* For the loop's thread: accepts a task that no push could bring. */
+void task_enqueue(evloop *loop, evloop_task *task)
+{
+    task_prepare(loop, task, TASK_TAKEN);
+    list_append(&loop->tasks, &task->link_);
+    loop->task_refs++;
+    loop->count.tasks_accepted++;
+}
+
+static void run(evloop *loop, evloop_task *task)
+{
+    release_task(loop, task);
+    loop->count.tasks_run++;
+    loop->executing = true;
+    task->fn_(task);
+    loop->executing = false;
+    loop_after_callback(loop);
+}
+
+void tasks_run_urgent(evloop *loop)
+{
+    list_link *link;
+    list_prepend_all(&loop->urgent_phase, &loop->urgent);
+    while ((link = list_pop(&loop->urgent_phase)))
+        run(loop, list_entry(link, evloop_task, link_));
+}
+
+void tasks_run(evloop *loop)
+{
+    list_link *link;
+    uint32_t budget = loop->task_budget;
+    list_prepend_all(&loop->task_phase, &loop->tasks);
+    while (budget-- && (link = list_pop(&loop->task_phase)))
+        run(loop, list_entry(link, evloop_task, link_));
+    loop->count.task_overruns += !list_empty(&loop->task_phase);
+    list_prepend_all(&loop->tasks, &loop->task_phase);
+}
+
+/* seq_cst on the ingress: part of the pre-sleep check. */
+bool tasks_left(const evloop *loop)
+{
+    return !list_empty(&loop->urgent) || !list_empty(&loop->tasks) ||
+           !list_empty(&loop->urgent_phase) || !list_empty(&loop->task_phase) ||
+           !ingress_empty(&loop->ingress);
+}
+
+int evloop_task_cancel(evloop_task *task)
+{
+    if (!task)
+        return -EINVAL;
+    evloop *loop = evloop_task_loop(task);
+    if (!evloop_task_active(task))
+        return -ENOENT;
+    int err = loop_check_thread(loop);
+    if (err)
+        return err;
+    tasks_take(loop);
+    if (!task_taken(task))
+        return -ENOENT;
+    task_withdraw(loop, task);
+    return 0;
+}
+
+static int set_ref(evloop_task *task, bool ref)
+{
+    if (!task)
+        return -EINVAL;
+    uintptr_t state = atomic_get(&task->state_, relaxed);
+    if (state & OBJECT_ACTIVE)
+        return -EBUSY;
+    atomic_set(&task->state_, ref ? state & ~(uintptr_t)OBJECT_UNREF : state | OBJECT_UNREF,
+               relaxed);
+    return 0;
+}
+
+int evloop_task_unref(evloop_task *task)
+{
+    return set_ref(task, false);
+}
+
+int evloop_task_ref(evloop_task *task)
+{
+    return set_ref(task, true);
+}
+
+bool evloop_task_active(const evloop_task *task)
+{
+    return task && (atomic_get(&task->state_, relaxed) & OBJECT_ACTIVE);
+}
+
+evloop *evloop_task_loop(const evloop_task *task)
+{
+    return task ? object_loop(atomic_get(&task->state_, relaxed)) : NULL;
+}
+
+int posts_init(evloop *loop, uint32_t capacity)
+{
+    struct post_cache *posts = &loop->posts;
+    posts->nodes =
+        (struct post_node *)memory_zalloc(&loop->allocator, capacity * sizeof *posts->nodes);
+    posts->ring = (ATOMIC(struct post_node *) *)memory_zalloc(&loop->allocator,
+                                                              capacity * sizeof *posts->ring);
+    if (!posts->nodes || !posts->ring)
+        return -ENOMEM;
+    posts->mask = capacity - 1;
+    for (uint32_t i = 0; i < capacity; i++) {
+        posts->nodes[i].cached = true;
+        atomic_set(&posts->ring[i], &posts->nodes[i], relaxed);
+    }
+    atomic_set(&posts->taken, 0, relaxed);
+    atomic_set(&posts->given, capacity, relaxed);
+    return 0;
+}
+
+void posts_free(evloop *loop)
+{
+    memory_free(&loop->allocator, loop->posts.nodes);
+    memory_free(&loop->allocator, (void *)loop->posts.ring);
+}
+
+/*
+ * A position is taken by one exchange. Its place in the ring is written again only for a position one lap
+ * further on, which is given only after this one was taken: what was read is right if the exchange succeeds.
+ * acquire on `taken`: whoever moved it there had seen as many given, and so does this thread.
+ */
+static struct post_node *take_node(evloop *loop)
+{
+    struct post_cache *posts = &loop->posts;
+    uint64_t taken = atomic_get(&posts->taken, acquire); /* partner: the exchange below */
+    struct post_node *node;
+    do {
+        if (taken == atomic_get(&posts->given, acquire)) /* partner: give_node() */
+            return (struct post_node *)memory_zalloc(&loop->allocator, sizeof *node);
+        node = atomic_get(&posts->ring[taken & posts->mask], relaxed);
+    } while (!atomic_try(&posts->taken, &taken, taken + 1, acq_rel, acquire));
+    return node;
+}
+
+/* Loop's thread. The ring has room for all nodes of the cache. */
+static void give_node(evloop *loop, struct post_node *node)
+{
+    struct post_cache *posts = &loop->posts;
+    if (!node->cached) {
+        memory_free(&loop->allocator, node);
+        return;
+    }
+    uint64_t given = atomic_get(&posts->given, relaxed);
+    atomic_set(&posts->ring[given & posts->mask], node, relaxed);
+    atomic_set(&posts->given, given + 1, release); /* partner: take_node() */
+}
+
+static void run_post(evloop_task *task)
+{
+    struct post_node *node = list_entry(task, struct post_node, task);
+    evloop_fn fn = node->fn;
+    void *arg = node->task.data;
+    give_node(evloop_task_loop(task), node);
+    fn(arg);
+}
+
+int evloop_post(evloop *loop, evloop_fn fn, void *arg)
+{
+    if (!loop || !fn)
+        return -EINVAL;
+    int err = loop_check_offer(loop);
+    if (err)
+        return err;
+    struct post_node *node = take_node(loop);
+    if (!node)
+        return -ENOMEM;
+    node->fn = fn;
+    node->task.data = arg;
+    err = offer(loop, &node->task, run_post, 0);
+    if (err && !node->cached) /* a cached one stays out: the gate is closed for good */
+        memory_free(&loop->allocator, node);
+    return err;
+}
+
+static void discard(evloop *loop, evloop_task *task)
+{
+    release_task(loop, task);
+    if (task_is_post(task)) {
+        struct post_node *node = list_entry(task, struct post_node, task);
+        evloop_fn fn = node->fn;
+        void *arg = node->task.data;
+        give_node(loop, node);
+        if (loop->discard)
+            loop->discard(loop, fn, arg);
+    } else if (task->info && task->info->discard) {
+        task->info->discard(task);
+    }
+}
+
+void tasks_discard_all(evloop *loop)
+{
+    list_link *link;
+    tasks_take(loop);
+    while ((link = list_pop(&loop->urgent)) || (link = list_pop(&loop->tasks)))
+        discard(loop, list_entry(link, evloop_task, link_));
+}
+
+int evloop_microtask(evloop *loop, evloop_fn fn, void *arg)
+{
+    if (!loop || !fn)
+        return -EINVAL;
+    int err = loop_check_offer(loop);
+    if (!err)
+        err = microtasks_push(&loop->microtasks, fn, arg);
+    if (!err && !state_on_loop_thread(loop)) /* its own thread is awake */
+        state_wake(loop);
+    return err;
+}

@@ -1,0 +1,162 @@
+/*
+ * walk.c: what is in the loop, for debugging and for saying why it cannot be destroyed.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/loop.h"
+
+const char *evloop_type_name(evloop_type type)
+{
+    static const char *const names[] = {"task", "notify", "timer", "hook", "watch"};
+    return (unsigned)type < sizeof names / sizeof names[0] ? names[type] : "unknown";
+}
+
+struct walk {
+    evloop_walk_fn fn;
+    void *arg;
+    int result;
+};
+
+/* Whether the walk goes on. */
+static bool show(struct walk *walk, evloop_type type, const char *name, void *object,
+                 uintptr_t state)
+{
+    evloop_object shown = {type, name ? name : "", object, !(state & OBJECT_UNREF)};
+    walk->result = walk->fn(&shown, walk->arg);
+    return walk->result == 0;
+}
+
+static bool show_tasks(list_link *tasks, struct walk *walk)
+{
+    list_each(tasks, link, following) {
+        evloop_task *task = list_entry(link, evloop_task, link_);
+        bool post = task_is_post(task);
+        const char *name = post ? "post" : task->info ? task->info->name : NULL;
+        if (task->fn_ == notify_run) /* shown as the notify object that it is part of */
+            continue;
+        if (!show(walk, EVLOOP_TYPE_TASK, name, post ? NULL : task,
+                  atomic_get(&task->state_, relaxed)))
+            return false;
+    }
+    return true;
+}
+
+static bool show_all_tasks(evloop *loop, struct walk *walk)
+{
+    tasks_take(loop);
+    return show_tasks(&loop->urgent_phase, walk) && show_tasks(&loop->urgent, walk) &&
+           show_tasks(&loop->task_phase, walk) && show_tasks(&loop->tasks, walk);
+}
+
+static bool show_notifies(evloop *loop, struct walk *walk)
+{
+    list_each(&loop->notifies, link, following) {
+        evloop_notify *notify = list_entry(link, evloop_notify, link_);
+        if (!show(walk, EVLOOP_TYPE_NOTIFY, notify->name, notify,
+                  atomic_get(&notify->state_, relaxed)))
+            return false;
+    }
+    return true;
+}
+
+static bool show_timers(evloop *loop, struct walk *walk)
+{
+    evloop_timer *timer;
+    size_t place = 0;
+    while ((timer = timers_list(&loop->timers, &place))) {
+        while (timer) {
+            evloop_timer *next = timer->next_;
+            if (!show(walk, EVLOOP_TYPE_TIMER, timer->name, timer, timer->state_))
+                return false;
+            timer = next;
+        }
+    }
+    return true;
+}
+
+static bool show_hooks(list_link *hooks, struct walk *walk)
+{
+    list_each(hooks, link, following) {
+        evloop_hook *hook = list_entry(link, evloop_hook, link_);
+        if (!show(walk, EVLOOP_TYPE_HOOK, hook->name, hook, hook->state_))
+            return false;
+    }
+    return true;
+}
+
+static bool show_all_hooks(evloop *loop, struct walk *walk)
+{
+    for (int kind = 0; kind < HOOK_KINDS; kind++)
+        if (!show_hooks(&loop->hooks[kind], walk))
+            return false;
+    return show_hooks(&loop->hook_phase, walk);
+}
+
+static bool show_watches(evloop *loop, struct walk *walk)
+{
+    evloop_watch *watch = poller_next_watch(&loop->poller, NULL);
+    while (watch) {
+        evloop_watch *next = poller_next_watch(&loop->poller, watch);
+        if (!show(walk, EVLOOP_TYPE_WATCH, watch->name, watch, watch->state_))
+            return false;
+        watch = next;
+    }
+    return true;
+}
+
+int evloop_walk(evloop *loop, evloop_walk_fn fn, void *arg)
+{
+    int err = loop_check_thread(loop);
+    if (err)
+        return err;
+    if (!fn)
+        return -EINVAL;
+    struct walk walk = {fn, arg, 0};
+    (void)(show_all_tasks(loop, &walk) && show_notifies(loop, &walk) && show_timers(loop, &walk) &&
+           show_all_hooks(loop, &walk) && show_watches(loop, &walk));
+    return walk.result;
+}
+
+struct census {
+    size_t count[EVLOOP_TYPE_WATCH + 1];
+    const char *name[EVLOOP_TYPE_WATCH + 1]; /* the first that has one */
+};
+
+static int count_object(const evloop_object *object, void *arg)
+{
+    struct census *census = (struct census *)arg;
+    census->count[object->type]++;
+    if (!census->name[object->type] && *object->name)
+        census->name[object->type] = object->name;
+    return 0;
+}
+
+/* Appends what fits. */
+static void append_count(char *text, size_t size, size_t count, const char *kind, const char *name)
+{
+    const char *plural = count == 1 ? "" : strcmp(kind, "watch") == 0 ? "es" : "s";
+    size_t used = strlen(text);
+    if (count == 0)
+        return;
+    if (strcmp(kind, "notify") == 0)
+        plural = count == 1 ? " object" : " objects";
+    snprintf(text + used, size - used, "%s%zu %s%s%s%s%s", used ? ", " : "", count, kind, plural,
+             name ? " (\"" : "", name ? name : "", name ? "\")" : "");
+}
+
+const char *evloop_busy_reason(evloop *loop)
+{
+    struct census census = {{0}, {NULL}};
+    if (loop_check_thread(loop) != 0)
+        return "";
+    char *text = loop->busy_reason;
+    text[0] = '\0';
+    evloop_walk(loop, count_object, &census);
+    for (int type = 0; type <= EVLOOP_TYPE_WATCH; type++)
+        append_count(text, BUSY_REASON_SIZE, census.count[type],
+                     evloop_type_name((evloop_type)type), census.name[type]);
+    if (microtasks_pending(&loop->microtasks))
+        append_count(text, BUSY_REASON_SIZE, microtasks_count(&loop->microtasks), "microtask", NULL);
+    return text;
+}

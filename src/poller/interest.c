@@ -1,0 +1,271 @@
+/*
+ * interest.c: who wants to know what about which descriptor; shared by the backends that have one registration a
+ * descriptor.
+ *
+ * The kernel knows one set of events for each descriptor, the union of its watches'. `registered` is what it was
+ * told last; a descriptor whose union may differ from that is in `changed`. Loop's thread only.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "evloop/error.h"
+#include "poller/poller.h"
+#include "util/memory.h"
+
+#define watch_of(link) list_entry(link, evloop_watch, same_fd_)
+
+void interest_init(struct interest *interest)
+{
+    memset(interest, 0, sizeof *interest);
+    list_init(&interest->changed);
+    list_init(&interest->ready);
+}
+
+void interest_free(struct poller *poller)
+{
+    struct interest *interest = &poller->interest;
+    for (size_t i = 0; i < interest->page_count; i++)
+        memory_free(poller->allocator, interest->pages[i]);
+    memory_free(poller->allocator, interest->pages);
+    interest->pages = NULL;
+    interest->page_count = 0;
+}
+
+static struct descriptor *find(const struct interest *interest, int fd)
+{
+    size_t page = (size_t)fd / DESCRIPTORS_A_PAGE;
+    if (page >= interest->page_count || !interest->pages[page])
+        return NULL;
+    return &interest->pages[page]->of[(size_t)fd % DESCRIPTORS_A_PAGE];
+}
+
+static int grow(struct poller *poller, size_t wanted)
+{
+    struct interest *interest = &poller->interest;
+    size_t count = interest->page_count ? interest->page_count : 1;
+    while (count < wanted)
+        count *= 2;
+    struct descriptor_page **pages = (struct descriptor_page **)poller->allocator->resize(
+        poller->allocator->context, interest->pages, count * sizeof *pages);
+    if (!pages)
+        return -ENOMEM;
+    memset(pages + interest->page_count, 0, (count - interest->page_count) * sizeof *pages);
+    interest->pages = pages;
+    interest->page_count = count;
+    return 0;
+}
+
+static int find_or_make(struct poller *poller, int fd, struct descriptor **found)
+{
+    struct interest *interest = &poller->interest;
+    size_t index = (size_t)fd / DESCRIPTORS_A_PAGE;
+    if (index >= interest->page_count && grow(poller, index + 1) != 0)
+        return -ENOMEM;
+    if (!interest->pages[index]) {
+        struct descriptor_page *page =
+            (struct descriptor_page *)memory_zalloc(poller->allocator, sizeof *page);
+        if (!page)
+            return -ENOMEM;
+        for (size_t i = 0; i < DESCRIPTORS_A_PAGE; i++)
+            list_init(&page->of[i].watches);
+        interest->pages[index] = page;
+    }
+    *found = find(interest, fd);
+    return 0;
+}
+
+static unsigned wanted_events(const struct descriptor *descriptor)
+{
+    unsigned events = 0;
+    list_each(&descriptor->watches, link, following)
+        events |= watch_of(link)->interest_;
+    return events;
+}
+
+static void mark_changed(struct interest *interest, struct descriptor *descriptor)
+{
+    if (!list_linked(&descriptor->changed))
+        list_append(&interest->changed, &descriptor->changed);
+}
+
+static void collect(struct interest *interest, evloop_watch *watch, unsigned events)
+{
+    watch->ready_ |= events;
+    if (!list_linked(&watch->collected_))
+        list_append(&interest->ready, &watch->collected_);
+}
+
+int poller_add(struct poller *poller, evloop_watch *watch)
+{
+    struct descriptor *descriptor = NULL;
+    int err = poller_init(poller);
+    if (!err)
+        err = find_or_make(poller, watch->fd_, &descriptor);
+    if (err)
+        return err;
+    if (list_empty(&descriptor->watches))
+        descriptor->generation++;
+    if (!descriptor->registered) {
+        unsigned wanted = wanted_events(descriptor) | watch->interest_;
+        err = poller->backend->change(poller, watch->fd_, descriptor->generation, 0, wanted);
+        if (err)
+            return err;
+        descriptor->registered = wanted;
+    } else {
+        mark_changed(&poller->interest, descriptor);
+    }
+    watch->ready_ = 0;
+    watch->collected_.next = NULL;
+    list_append(&descriptor->watches, &watch->same_fd_);
+    poller->interest.watch_count++;
+    return 0;
+}
+
+int poller_modify(struct poller *poller, evloop_watch *watch, unsigned events)
+{
+    if (atomic_get(&poller->users, acquire) & POLLER_CLOSED)
+        return EVLOOP_ECLOSED;
+    watch->interest_ = events;
+    mark_changed(&poller->interest, find(&poller->interest, watch->fd_));
+    return 0;
+}
+
+int poller_remove(struct poller *poller, evloop_watch *watch)
+{
+    struct descriptor *descriptor = find(&poller->interest, watch->fd_);
+    list_remove(&watch->same_fd_);
+    if (list_linked(&watch->collected_))
+        list_remove(&watch->collected_);
+    poller->interest.watch_count--;
+    if (atomic_get(&poller->users, acquire) & POLLER_CLOSED)
+        return EVLOOP_ECLOSED;
+    if (!list_empty(&descriptor->watches)) {
+        mark_changed(&poller->interest, descriptor);
+        return 0;
+    }
+    if (list_linked(&descriptor->changed))
+        list_remove(&descriptor->changed);
+    if (descriptor->registered) /* fails if the user closed it first: then there is nothing to remove */
+        poller->backend->change(poller, watch->fd_, descriptor->generation, descriptor->registered,
+                                0);
+    descriptor->registered = 0;
+    return 0;
+}
+
+static int descriptor_number(const struct descriptor *descriptor)
+{
+    return watch_of(descriptor->watches.next)->fd_;
+}
+
+/* The kernel does not take the descriptor any more: its watches are told, once. */
+static void report_lost(struct interest *interest, struct descriptor *descriptor)
+{
+    descriptor->registered = 0;
+    list_each(&descriptor->watches, link, following)
+        collect(interest, watch_of(link), EVLOOP_ERROR);
+}
+
+static bool passes(int err)
+{
+    return err == -ENOMEM || err == -ENOSPC || err == -EINTR;
+}
+
+/* On an error that may pass, what is left stays in `changed`. */
+int interest_apply(struct poller *poller)
+{
+    struct interest *interest = &poller->interest;
+    while (!list_empty(&interest->changed)) {
+        struct descriptor *descriptor =
+            list_entry(interest->changed.next, struct descriptor, changed);
+        unsigned wanted = wanted_events(descriptor);
+        int err = 0;
+        if (wanted != descriptor->registered)
+            err = poller->backend->change(poller, descriptor_number(descriptor),
+                                          descriptor->generation, descriptor->registered, wanted);
+        if (passes(err))
+            return err;
+        list_remove(&descriptor->changed);
+        if (err)
+            report_lost(interest, descriptor);
+        else
+            descriptor->registered = wanted;
+    }
+    return 0;
+}
+
+bool poller_changed(const struct poller *poller)
+{
+    return poller->reopen_wanted || !list_empty(&poller->interest.changed);
+}
+
+int interest_register_again(struct poller *poller)
+{
+    for (evloop_watch *watch = poller_next_watch(poller, NULL); watch;
+         watch = poller_next_watch(poller, watch)) {
+        struct descriptor *descriptor = find(&poller->interest, watch->fd_);
+        descriptor->registered = 0;
+        mark_changed(&poller->interest, descriptor);
+    }
+    return interest_apply(poller);
+}
+
+/* A descriptor that failed or hung up tells it to whoever asked for anything. */
+static unsigned told_events(unsigned asked, unsigned events)
+{
+    if (!(events & EVLOOP_ERROR))
+        return asked & events;
+    unsigned told = asked & (events | EVLOOP_READABLE | EVLOOP_WRITABLE | EVLOOP_DISCONNECT);
+    return told ? told : asked;
+}
+
+void interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events)
+{
+    struct interest *interest = &poller->interest;
+    struct descriptor *descriptor = find(interest, fd);
+    if (!descriptor || descriptor->generation != generation || list_empty(&descriptor->watches)) {
+        poller->reopen_wanted = true; /* a dead registration would keep the loop spinning */
+        return;
+    }
+    list_each(&descriptor->watches, link, following) {
+        evloop_watch *watch = watch_of(link);
+        unsigned told = told_events(watch->interest_, events);
+        if (told)
+            collect(interest, watch, told);
+    }
+}
+
+evloop_watch *poller_next_ready(struct poller *poller, unsigned *events)
+{
+    list_link *link;
+    while ((link = list_pop(&poller->interest.ready))) {
+        evloop_watch *watch = list_entry(link, evloop_watch, collected_);
+        *events = watch->ready_ & (watch->interest_ | EVLOOP_ERROR);
+        watch->ready_ = 0;
+        if (*events)
+            return watch;
+    }
+    return NULL;
+}
+
+size_t poller_watch_count(const struct poller *poller)
+{
+    return poller->interest.watch_count;
+}
+
+evloop_watch *poller_next_watch(const struct poller *poller, const evloop_watch *after)
+{
+    const struct interest *interest = &poller->interest;
+    size_t fd = 0;
+    if (after) {
+        const struct descriptor *descriptor = find(interest, after->fd_);
+        if (after->same_fd_.next != &descriptor->watches)
+            return watch_of(after->same_fd_.next);
+        fd = (size_t)after->fd_ + 1;
+    }
+    for (; fd < interest->page_count * DESCRIPTORS_A_PAGE; fd++) {
+        const struct descriptor *descriptor = find(interest, (int)fd);
+        if (descriptor && !list_empty(&descriptor->watches))
+            return watch_of(descriptor->watches.next);
+    }
+    return NULL;
+}

@@ -1,0 +1,176 @@
+/*
+ * poller.c: the life of a poller: which backend, initialised once, closed once, used by many threads.
+ *
+ * Invariant: a thread that may touch the kernel's objects counts in `users`, and came in while POLLER_CLOSED was not
+ * set; the closer sets POLLER_CLOSED, and closes them when it is the only bit left.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "evloop/error.h"
+#include "poller/poller.h"
+
+enum { INIT_PENDING = 1 };
+
+static const struct poller_backend *find_backend(const char *name)
+{
+    for (const struct poller_backend *const *backend = poller_backends(); *backend; backend++)
+        if (strcmp((*backend)->name, name) == 0)
+            return *backend;
+    return NULL;
+}
+
+static bool known_elsewhere(const char *name)
+{
+    return strcmp(name, "epoll") == 0 || strcmp(name, "uring") == 0 || strcmp(name, "kqueue") == 0;
+}
+
+int poller_choose(struct poller *poller, const evloop_allocator *allocator, const char *name)
+{
+    const char *reason = "chosen by option";
+    if (!name) {
+        name = getenv("EVLOOP_BACKEND");
+        reason = "chosen by the environment";
+    }
+    if (!name || !*name) {
+        name = poller_backends()[0]->name;
+        reason = "the best of this build";
+    }
+    const struct poller_backend *backend = find_backend(name);
+    if (!backend)
+        return known_elsewhere(name) ? -ENOTSUP : -EINVAL;
+
+    memset(poller, 0, sizeof *poller);
+    poller->backend = backend;
+    poller->reason = reason;
+    poller->allocator = allocator;
+    poller->fd = -1;
+    poller->wake_fd = -1;
+    poller->once = (pthread_once_t)PTHREAD_ONCE_INIT;
+    atomic_set(&poller->init_result, INIT_PENDING, relaxed);
+    atomic_set(&poller->users, 0, relaxed);
+    interest_init(&poller->interest);
+    return 0;
+}
+
+/* pthread_once hands over no argument. */
+static _Thread_local struct poller *initialising;
+
+static void initialise(void)
+{
+    struct poller *poller = initialising;
+    int result = EVLOOP_ECLOSED;
+    if (!(atomic_get(&poller->users, acquire) & POLLER_CLOSED))
+        result = poller->backend->open(poller);
+    atomic_set(&poller->init_result, result, release); /* partner: poller_enter() */
+}
+
+int poller_init(struct poller *poller)
+{
+    initialising = poller;
+    pthread_once(&poller->once, initialise);
+    if (atomic_get(&poller->users, acquire) & POLLER_CLOSED)
+        return EVLOOP_ECLOSED;
+    return atomic_get(&poller->init_result, relaxed); /* ordered by pthread_once */
+}
+
+static void poller_leave(struct poller *poller)
+{
+    atomic_sub(&poller->users, POLLER_USER, release); /* partner: the wait in poller_close() */
+}
+
+static int poller_enter(struct poller *poller)
+{
+    if (atomic_add(&poller->users, POLLER_USER, acquire) & POLLER_CLOSED) {
+        poller_leave(poller);
+        return EVLOOP_ECLOSED;
+    }
+    int result = atomic_get(&poller->init_result, acquire); /* partner: initialise() */
+    if (result != 0)
+        poller_leave(poller);
+    return result;
+}
+
+int poller_close(struct poller *poller)
+{
+    if (atomic_or(&poller->users, POLLER_CLOSED, acq_rel) & POLLER_CLOSED)
+        return EVLOOP_ECLOSED;
+    poller_init(poller); /* waits for an initialisation under way; makes sure that none begins */
+    if (atomic_get(&poller->init_result, relaxed) != 0)
+        return 0;
+    poller->backend->wake(poller);
+    while (atomic_get(&poller->users, acquire) != POLLER_CLOSED) /* partner: poller_leave() */
+        thread_yield();
+    poller->backend->close(poller);
+    return 0;
+}
+
+void poller_free(struct poller *poller)
+{
+    interest_free(poller);
+}
+
+int poller_wake(struct poller *poller)
+{
+    int result = poller_enter(poller);
+    if (result == INIT_PENDING)
+        return 0; /* nobody can be waiting */
+    if (result != 0)
+        return result;
+    poller->backend->wake(poller);
+    poller_leave(poller);
+    return 0;
+}
+
+static int reopen(struct poller *poller)
+{
+    int err = poller->backend->reopen(poller);
+    if (!err)
+        err = interest_register_again(poller);
+    if (!err)
+        poller->reopen_wanted = false;
+    return err;
+}
+
+static int apply_changes(struct poller *poller)
+{
+    if (poller->reopen_wanted) {
+        int err = reopen(poller);
+        if (err)
+            return err;
+    }
+    return interest_apply(poller);
+}
+
+int poller_apply_changes(struct poller *poller)
+{
+    if (!poller_changed(poller))
+        return 0;
+    int err = poller_init(poller);
+    return err ? err : apply_changes(poller);
+}
+
+int poller_wait(struct poller *poller, uint64_t timeout_ns)
+{
+    int err = poller_init(poller);
+    if (!err)
+        err = poller_enter(poller);
+    if (err)
+        return err;
+    err = apply_changes(poller);
+    if (!err)
+        err = poller->backend->wait(poller, list_empty(&poller->interest.ready) ? timeout_ns : 0);
+    poller_leave(poller);
+    return err;
+}
+
+int poller_after_fork(struct poller *poller)
+{
+    int result = atomic_get(&poller->init_result, relaxed);
+    if (result != 0)
+        return result == INIT_PENDING ? 0 : result;
+    atomic_set(&poller->users, 0, relaxed); /* the other threads are not in this process */
+    poller->reopen_wanted = true;
+    return reopen(poller);
+}

@@ -1,0 +1,38 @@
+/*
+ * memory.h: the allocator that a loop was given, or the C library's.
+ */
+#ifndef UTIL_MEMORY_H
+#define UTIL_MEMORY_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "evloop/loop.h"
+
+static inline void *memory_resize_default(void *context, void *memory, size_t size)
+{
+    (void)context;
+    if (size)
+        return realloc(memory, size);
+    free(memory);
+    return NULL;
+}
+
+static inline void *memory_alloc(const evloop_allocator *allocator, size_t size)
+{
+    return allocator->resize(allocator->context, NULL, size);
+}
+
+static inline void *memory_zalloc(const evloop_allocator *allocator, size_t size)
+{
+    void *memory = memory_alloc(allocator, size);
+    return memory ? memset(memory, 0, size) : NULL;
+}
+
+static inline void memory_free(const evloop_allocator *allocator, void *memory)
+{
+    if (memory)
+        allocator->resize(allocator->context, memory, 0);
+}
+
+#endif

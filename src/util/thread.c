@@ -1,0 +1,3 @@
+#include "util/thread.h"
+
+_Thread_local char thread_marker THREAD_MARKER_MODEL;
