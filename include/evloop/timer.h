@@ -25,11 +25,11 @@ struct evloop_timer {
     const char *name; /**< yours, for debugging; may be NULL */
 
     /* private */
+    uint64_t order_;
+    uint64_t repeat_;
     evloop_timer_fn fn_;
     uintptr_t state_;
     uint64_t deadline_;
-    uint64_t repeat_;
-    uint64_t order_;
     evloop_timer *next_;
     evloop_timer **slot_;
     uint32_t slack_us_;

@@ -92,6 +92,7 @@ void hooks_run(evloop *loop, evloop_hook_kind kind)
     while ((link = list_pop(&loop->hook_phase))) {
         evloop_hook *hook = list_entry(link, evloop_hook, link_);
         list_append(&loop->hooks[kind], link);
+        loop->count.callbacks++;
         hook->fn_(hook);
         loop_after_callback(loop);
     }

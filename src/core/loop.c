@@ -181,21 +181,28 @@ int loop_read_clock(evloop *loop)
     return 0;
 }
 
+/* count.callbacks has the hooks alone: the others are counted by kind. */
+uint64_t loop_callbacks(const evloop *loop)
+{
+    const evloop_metrics *count = &loop->count;
+    return count->callbacks + count->tasks_run + count->microtasks_run + count->timers_fired +
+           count->events;
+}
+
 void loop_drain_microtasks(evloop *loop)
 {
     struct microtask task;
-    uint32_t budget = loop->microtask_budget;
-    while (microtasks_pop(&loop->microtasks, &task) == MICROTASK_TAKEN) {
-        loop->count.callbacks++;
-        loop->count.microtasks_run++;
-        loop->executing = true;
+    uint32_t left = loop->microtask_budget;
+    bool executing = loop->executing;
+    loop->executing = true;
+    while (left > 0 && microtasks_pop(&loop->microtasks, &task) == MICROTASK_TAKEN) {
+        left--;
         task.fn(task.arg);
-        loop->executing = false;
-        if (--budget == 0) {
-            loop->count.microtask_overruns += microtasks_pending(&loop->microtasks);
-            return;
-        }
     }
+    loop->executing = executing;
+    loop->count.microtasks_run += loop->microtask_budget - left;
+    if (left == 0 && microtasks_pending(&loop->microtasks))
+        loop->count.microtask_overruns++;
 }
 
 static bool draining(const evloop *loop)
@@ -358,7 +365,7 @@ static int turn(evloop *loop, bool may_sleep, uint64_t until)
 
 static int run_turns(evloop *loop, evloop_run_mode mode, uint64_t until)
 {
-    uint64_t callbacks = loop->count.callbacks;
+    uint64_t callbacks = loop_callbacks(loop);
     int err = 0;
     for (;;) {
         if (stop_requested(loop) || shutdown_finished(loop))
@@ -367,10 +374,10 @@ static int run_turns(evloop *loop, evloop_run_mode mode, uint64_t until)
             return err;
         bool may_sleep = mode != EVLOOP_RUN_NOWAIT;
         if (mode == EVLOOP_RUN_ONCE)
-            may_sleep = loop->count.callbacks == callbacks;
+            may_sleep = loop_callbacks(loop) == callbacks;
         err = turn(loop, may_sleep, until);
         bool enough = mode == EVLOOP_RUN_NOWAIT || loop->now >= until ||
-                      (mode == EVLOOP_RUN_ONCE && loop->count.callbacks != callbacks);
+                      (mode == EVLOOP_RUN_ONCE && loop_callbacks(loop) != callbacks);
         if (err || enough) {
             shutdown_finished(loop);
             return err;

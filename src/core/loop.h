@@ -63,7 +63,7 @@ struct evloop {
     uint64_t task_refs;   /* tasks that keep the loop alive, of those taken from the ingress */
     uint64_t idle_refs;   /* idle hooks that do */
     uint64_t wakes_owed;  /* how many times somebody took the loop's sleep away */
-    bool executing;       /* the callback of accepted work */
+    bool executing;       /* the callback of accepted work; tasks and microtasks */
     bool notifies_closed;
     bool polled; /* in this run */
 
@@ -83,7 +83,6 @@ struct evloop {
 /* state.c: who may do what now; sleeping and waking */
 extern ATOMIC(unsigned) state_fork_generation;
 int state_watch_forks(void);
-bool state_on_loop_thread(const evloop *loop);
 void state_wake(evloop *loop);
 void state_send_wake(evloop *loop);
 bool state_has_work(evloop *loop);
@@ -92,10 +91,12 @@ void state_end_sleep(evloop *loop);
 void state_settle_wakes(evloop *loop);
 int state_enter_run(evloop *loop);
 void state_leave_run(evloop *loop);
+void state_leave_open(evloop *loop);
 void state_close_gate(evloop *loop);
 
 /* loop.c */
 int loop_read_clock(evloop *loop);
+uint64_t loop_callbacks(const evloop *loop);
 void loop_drain_microtasks(evloop *loop);
 
 /* task.c */
@@ -127,6 +128,11 @@ void hooks_init(evloop *loop);
 void hooks_run(evloop *loop, evloop_hook_kind kind);
 void hooks_stop_all(evloop *loop);
 evloop_hook_kind hook_kind(const evloop_hook *hook);
+
+static inline bool state_on_loop_thread(const evloop *loop)
+{
+    return atomic_get(&loop->runner, relaxed) == thread_self(); /* its own thread sees its own value */
+}
 
 /* Whether this process may use the loop. */
 static inline int loop_check(const evloop *loop)
@@ -163,14 +169,13 @@ static inline int loop_check_offer(const evloop *loop)
     int err = loop_check(loop);
     if (err)
         return err;
-    /* acquire: whoever was refused once is refused ever after; partner: state_close_gate() */
+    /* acquire: whoever was refused once is refused ever after; partner: state_leave_open() */
     return atomic_get(&loop->life, acquire) == LIFE_OPEN ? 0 : EVLOOP_ECLOSED;
 }
 
 /* The end of every callback. */
 static inline void loop_after_callback(evloop *loop)
 {
-    loop->count.callbacks++;
     if (microtasks_pending(&loop->microtasks))
         loop_drain_microtasks(loop);
 }

@@ -72,7 +72,7 @@ int evloop_notify_send(evloop_notify *notify)
     evloop_task *task = &notify->task_;
     task->fn_ = notify_run;
     task_prepare(loop, task, 0);
-    switch (ingress_push(&loop->ingress, task)) {
+    switch (ingress_push(&loop->ingress, &task->link_)) {
     case INGRESS_REFUSED:
         atomic_or(&notify->state_, NOTIFY_REFUSED, release); /* partner: settle() */
         break;

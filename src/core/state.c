@@ -11,8 +11,9 @@
  * The sleep is announced whenever nobody looks at the queues: while the loop waits, and while nobody runs it, when an outer
  * loop may be polling its descriptor.
  *
- * The gate. `life` is moved on first; then each queue is closed, and its own word decides, for every offer that
- * was under way, whether it came before or after. What was accepted is in a queue when the closing returns.
+ * The gate. Each queue's own word decides, for every offer, whether it came before the closing or after; what was
+ * accepted is in a queue when the closing returns. Whoever was refused by one queue must be refused by all
+ * from then on: offers of tasks look at `life` as well, which is moved on before a refusal is told.
  */
 #include <pthread.h>
 
@@ -37,11 +38,6 @@ int state_watch_forks(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch);
     return watch_result;
-}
-
-bool state_on_loop_thread(const evloop *loop)
-{
-    return atomic_get(&loop->runner, relaxed) == thread_self();
 }
 
 bool evloop_on_loop_thread(const evloop *loop)
@@ -125,12 +121,18 @@ int evloop_stop(evloop *loop)
     return 0;
 }
 
-void state_close_gate(evloop *loop)
+/* For the thread that closes the gate, and for one that was refused by the microtasks. */
+void state_leave_open(evloop *loop)
 {
     int open = LIFE_OPEN;
     atomic_claim(&loop->life, &open, LIFE_DRAINING, seq_cst, relaxed);
-    ingress_close(&loop->ingress);
+}
+
+void state_close_gate(evloop *loop)
+{
     microtasks_close(&loop->microtasks);
+    state_leave_open(loop);
+    ingress_close(&loop->ingress);
 }
 
 static void bring_deadline_forward(evloop *loop, uint64_t deadline)

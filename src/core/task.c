@@ -42,7 +42,7 @@ static int offer(evloop *loop, evloop_task *task, evloop_task_fn fn, uintptr_t f
         return -EBUSY;
     task->fn_ = fn;
     task_prepare(loop, task, flags);
-    enum ingress_result result = ingress_push(&loop->ingress, task);
+    enum ingress_result result = ingress_push(&loop->ingress, &task->link_);
     if (result == INGRESS_REFUSED) {
         atomic_set(&task->state_, before, relaxed);
         return EVLOOP_ECLOSED;
@@ -75,16 +75,19 @@ void tasks_take(evloop *loop)
 {
     list_link *end_of_urgent = loop->urgent.prev;
     list_link *end_of_tasks = loop->tasks.prev;
-    evloop_task *task = ingress_take(&loop->ingress);
-    while (task) {
-        list_link *older = task->link_.next;
+    list_link *link = ingress_take(&loop->ingress);
+    uint64_t taken = 0;
+    uint64_t unref = 0;
+    for (; link; taken++) {
+        evloop_task *task = list_entry(link, evloop_task, link_);
         uintptr_t state = atomic_get(&task->state_, relaxed);
         atomic_set(&task->state_, state | TASK_TAKEN, relaxed);
+        unref += state & OBJECT_UNREF;
+        link = link->next;
         list_insert_after(state & TASK_URGENT ? end_of_urgent : end_of_tasks, &task->link_);
-        loop->task_refs += !(state & OBJECT_UNREF);
-        loop->count.tasks_accepted++;
-        task = older ? list_entry(older, evloop_task, link_) : NULL;
     }
+    loop->task_refs += taken - unref / OBJECT_UNREF;
+    loop->count.tasks_accepted += taken;
 }
 
 /* Out of its list; it is its owner's from here on. */
@@ -116,9 +119,7 @@ static void run(evloop *loop, evloop_task *task)
 {
     release_task(loop, task);
     loop->count.tasks_run++;
-    loop->executing = true;
     task->fn_(task);
-    loop->executing = false;
     loop_after_callback(loop);
 }
 
@@ -126,8 +127,10 @@ void tasks_run_urgent(evloop *loop)
 {
     list_link *link;
     list_prepend_all(&loop->urgent_phase, &loop->urgent);
+    loop->executing = true;
     while ((link = list_pop(&loop->urgent_phase)))
         run(loop, list_entry(link, evloop_task, link_));
+    loop->executing = false;
 }
 
 void tasks_run(evloop *loop)
@@ -135,8 +138,10 @@ void tasks_run(evloop *loop)
     list_link *link;
     uint32_t budget = loop->task_budget;
     list_prepend_all(&loop->task_phase, &loop->tasks);
+    loop->executing = true;
     while (budget-- && (link = list_pop(&loop->task_phase)))
         run(loop, list_entry(link, evloop_task, link_));
+    loop->executing = false;
     loop->count.task_overruns += !list_empty(&loop->task_phase);
     list_prepend_all(&loop->tasks, &loop->task_phase);
 }
@@ -306,12 +311,15 @@ void tasks_discard_all(evloop *loop)
 
 int evloop_microtask(evloop *loop, evloop_fn fn, void *arg)
 {
-    if (!loop || !fn)
+    if (!fn)
         return -EINVAL;
-    int err = loop_check_offer(loop);
-    if (!err)
-        err = microtasks_push(&loop->microtasks, fn, arg);
-    if (!err && !state_on_loop_thread(loop)) /* its own thread is awake */
+    int err = loop_check(loop);
+    if (err)
+        return err;
+    err = microtasks_push(&loop->microtasks, fn, arg);
+    if (err == EVLOOP_ECLOSED)
+        state_leave_open(loop);
+    else if (!err && !state_on_loop_thread(loop)) /* its own thread is awake */
         state_wake(loop);
     return err;
 }

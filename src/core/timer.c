@@ -7,8 +7,9 @@
 enum {
     TIMER_FRESH = OBJECT_BIT_2, /* deadline_ is a delay */
     TIMER_DUE = OBJECT_BIT_3,   /* collected; its callback comes in this phase */
-    FRESH_AT_MOST = 64,         /* then the clock is read for them, while they are in the cache */
-    SORT_AT_MOST = 8,           /* a slot with more timers is split before it is sorted */
+    SORT_AT_MOST = 64,          /* a slot with more timers is split before it is sorted */
+    FEW = 8,                    /* so many are sorted as they come */
+    SORT_BITS = 6,              /* others are distributed to 2^6 buckets first */
     LOOK_AT_MOST = 64           /* a slot with more timers is not searched for its earliest */
 };
 
@@ -58,9 +59,12 @@ static void wheel_insert(struct timers *timers, evloop_timer *timer)
     unsigned top = 63 - (unsigned)__builtin_clzll((moment ^ timers->base) | 1);
     unsigned level = top / 8;
     unsigned slot = moment >> (level * 8) & (WHEEL_SLOTS - 1);
-    link_at(&timers->slots[level][slot], timer);
-    timers->used[level][slot / 64] |= UINT64_C(1) << slot % 64;
-    timers->levels_used |= (uint8_t)(1u << level);
+    evloop_timer **place = &timers->slots[level][slot];
+    if (!*place) {
+        timers->used[level][slot / 64] |= UINT64_C(1) << slot % 64;
+        timers->levels_used |= (uint8_t)(1u << level);
+    }
+    link_at(place, timer);
     if (moment < timers->earliest)
         timers->earliest = moment;
 }
@@ -74,11 +78,14 @@ void timers_init(struct timers *timers, uint64_t now)
 
 void timers_arm(struct timers *timers, uint64_t now)
 {
-    evloop_timer *timer;
-    while ((timer = timers->fresh)) {
-        unlink_timer(timer);
+    for (uint32_t i = 0; i < timers->fresh_count; i++) {
+        evloop_timer *timer = timers->fresh[i];
+        if (!timer)
+            continue;
         timer->state_ &= ~(uintptr_t)TIMER_FRESH;
         timer->deadline_ = saturating_add(now, timer->deadline_);
+        if (timer->deadline_ < timers->not_before)
+            timer->deadline_ = timers->not_before;
         wheel_insert(timers, timer);
     }
     timers->fresh_count = 0;
@@ -126,19 +133,12 @@ static bool find_earliest(struct timers *timers, struct wheel_place *place)
     return false;
 }
 
-static bool comes_before(const evloop_timer *a, const evloop_timer *b)
-{
-    uint64_t moment_a = moment_of(a);
-    uint64_t moment_b = moment_of(b);
-    return moment_a != moment_b ? moment_a < moment_b : a->order_ < b->order_;
-}
-
 static evloop_timer *merge(evloop_timer *a, evloop_timer *b)
 {
     evloop_timer *merged = NULL;
     evloop_timer **end = &merged;
     while (a && b) {
-        evloop_timer **first = comes_before(a, b) ? &a : &b;
+        evloop_timer **first = a->order_ < b->order_ ? &a : &b;
         *end = *first;
         end = &(*first)->next_;
         *first = *end;
@@ -147,8 +147,8 @@ static evloop_timer *merge(evloop_timer *a, evloop_timer *b)
     return merged;
 }
 
-/* Sorts a list that hangs together by next_ alone: runs[n] is sorted, and has 2^n timers or none. */
-static evloop_timer *sort(evloop_timer *list)
+/* Sorts timers of one moment by their order: runs[n] is sorted, and has 2^n timers or none. */
+static evloop_timer *sort_by_order(evloop_timer *list)
 {
     evloop_timer *runs[64] = {NULL};
     unsigned used = 0;
@@ -171,44 +171,111 @@ static evloop_timer *sort(evloop_timer *list)
     return sorted;
 }
 
-static bool longer_than(const evloop_timer *list, int limit)
+struct sort_entry {
+    uint64_t moment;
+    evloop_timer *timer;
+};
+
+static bool comes_before(const struct sort_entry *a, const struct sort_entry *b)
 {
-    while (list && limit-- > 0)
-        list = list->next_;
-    return list != NULL;
+    return a->moment != b->moment ? a->moment < b->moment : a->timer->order_ < b->timer->order_;
 }
 
-/* Appends a sorted list to `due`; returns the new end of it. */
-static evloop_timer **append_due(evloop_timer **end, evloop_timer *list)
+/* Quick if hardly anything is out of place. */
+static void insertion_sort(struct sort_entry *entries, unsigned count)
 {
-    while (list) {
-        *end = list;
-        list->slot_ = end;
-        list->state_ |= TIMER_DUE;
-        end = &list->next_;
-        list = list->next_;
+    for (unsigned i = 1; i < count; i++) {
+        struct sort_entry entry = entries[i];
+        unsigned place = i;
+        for (; place > 0 && comes_before(&entry, &entries[place - 1]); place--)
+            entries[place] = entries[place - 1];
+        entries[place] = entry;
     }
-    return end;
 }
 
-void timers_collect(struct timers *timers, uint64_t now)
+static unsigned bucket_of(const struct wheel_place *place, uint64_t moment)
 {
+    unsigned bits = place->level * 8;
+    uint64_t offset = moment > place->begin ? moment - place->begin : 0;
+    return (unsigned)(bits > SORT_BITS ? offset >> (bits - SORT_BITS) : offset);
+}
+
+/* Brings the entries of one slot roughly into order. */
+static void distribute(const struct wheel_place *place, const struct sort_entry *from,
+                       struct sort_entry *to, unsigned count)
+{
+    uint8_t next[1 << SORT_BITS] = {0};
+    unsigned before = 0;
+    for (unsigned i = 0; i < count; i++)
+        next[bucket_of(place, from[i].moment)]++;
+    for (unsigned bucket = 0; bucket < 1 << SORT_BITS; bucket++) {
+        unsigned here = next[bucket];
+        next[bucket] = (uint8_t)before;
+        before += here;
+    }
+    for (unsigned i = 0; i < count; i++)
+        to[next[bucket_of(place, from[i].moment)]++] = from[i];
+}
+
+/* How many timers the list has; more than SORT_AT_MOST are too many. */
+static unsigned gather(evloop_timer *list, struct sort_entry *entries)
+{
+    unsigned count = 0;
+    for (; list && count < SORT_AT_MOST; list = list->next_) {
+        entries[count].moment = moment_of(list);
+        entries[count++].timer = list;
+    }
+    return list ? SORT_AT_MOST + 1 : count;
+}
+
+static void append_due(evloop_timer ***end, evloop_timer *timer)
+{
+    timer->slot_ = *end;
+    timer->state_ |= TIMER_DUE;
+    **end = timer;
+    *end = &timer->next_;
+}
+
+/* Makes all timers of one slot due, in order; false if they are too many to be sorted here. */
+static bool set_due(struct timers *timers, const struct wheel_place *place, evloop_timer *list)
+{
+    struct sort_entry gathered[SORT_AT_MOST];
+    struct sort_entry sorted[SORT_AT_MOST];
     evloop_timer **end = &timers->due;
+    unsigned count = gather(list, gathered);
+    if (count > SORT_AT_MOST && place->level > 0)
+        return false;
+    if (count > SORT_AT_MOST) { /* all of one moment */
+        for (list = sort_by_order(list); list; list = list->next_)
+            append_due(&end, list);
+        return true;
+    }
+    struct sort_entry *entries = gathered;
+    if (count > FEW) {
+        distribute(place, gathered, sorted, count);
+        entries = sorted;
+    }
+    insertion_sort(entries, count);
+    for (unsigned i = 0; i < count; i++)
+        append_due(&end, entries[i].timer);
+    *end = NULL;
+    return true;
+}
+
+bool timers_collect(struct timers *timers, uint64_t now)
+{
     struct wheel_place place;
     if (timers->earliest > now)
-        return;
-    timers->earliest = EVLOOP_FOREVER;
-    timers->earliest_vague = false;
+        return false;
+    timers->earliest_vague = true;
     while (find_earliest(timers, &place) && place.begin <= now) {
         evloop_timer **slot = &timers->slots[place.level][place.slot];
         evloop_timer *list = *slot;
         *slot = NULL;
         if (place.begin > timers->base)
             timers->base = place.begin;
-        if (place.end <= now && (place.level == 0 || !longer_than(list, SORT_AT_MOST))) {
-            end = append_due(end, sort(list));
-            continue;
-        }
+        if (place.end <= now && set_due(timers, &place, list))
+            return true;
         while (list) {
             evloop_timer *timer = list;
             list = list->next_;
@@ -217,22 +284,21 @@ void timers_collect(struct timers *timers, uint64_t now)
     }
     timers->base = now;
     timers->earliest = timers->levels_used ? place.begin : EVLOOP_FOREVER;
-    timers->earliest_vague = timers->levels_used != 0;
+    return false;
 }
 
-evloop_timer *timers_next_due(struct timers *timers)
+static bool longer_than(const evloop_timer *list, int limit)
 {
-    evloop_timer *timer = timers->due;
-    if (timer) {
-        unlink_timer(timer);
-        timer->state_ &= ~(uintptr_t)TIMER_DUE;
-    }
-    return timer;
+    while (list && limit-- > 0)
+        list = list->next_;
+    return list != NULL;
 }
 
 uint64_t timers_earliest(struct timers *timers)
 {
     struct wheel_place place;
+    if (timers->due)
+        return timers->base;
     if (!timers->earliest_vague)
         return timers->earliest;
     timers->earliest = EVLOOP_FOREVER;
@@ -251,37 +317,48 @@ uint64_t timers_earliest(struct timers *timers)
 evloop_timer *timers_list(const struct timers *timers, size_t *place)
 {
     enum { WHEEL_ALL = WHEEL_LEVELS * WHEEL_SLOTS };
-    while (*place < WHEEL_ALL + 2) {
+    evloop_timer *list = NULL;
+    while (!list && *place <= WHEEL_ALL + timers->fresh_count) {
         size_t index = (*place)++;
-        evloop_timer *list = index == WHEEL_ALL       ? timers->fresh
-                             : index == WHEEL_ALL + 1 ? timers->due
-                                                      : timers->slots[index / WHEEL_SLOTS][index % WHEEL_SLOTS];
-        if (list)
-            return list;
+        if (index < WHEEL_ALL)
+            list = timers->slots[index / WHEEL_SLOTS][index % WHEEL_SLOTS];
+        else if (index == WHEEL_ALL)
+            list = timers->due;
+        else
+            list = timers->fresh[index - WHEEL_ALL - 1];
     }
-    return NULL;
+    return list;
 }
 
 /* Out of whichever list it is in. */
 static void detach(struct timers *timers, evloop_timer *timer)
 {
     unlink_timer(timer);
-    if (timer->state_ & TIMER_FRESH)
-        timers->fresh_count--;
-    else if (timer->deadline_ <= timers->earliest)
+    if (timer->deadline_ <= timers->earliest) /* may be a fresh one's delay: vague does no harm */
         timers->earliest_vague = true;
     timer->state_ &= ~(uintptr_t)(TIMER_FRESH | TIMER_DUE);
 }
 
-static void link_fresh(evloop *loop, evloop_timer *timer, uint64_t first_ns)
+/* Makes room for a fresh timer, while those that are there are in the cache. */
+static int make_room(evloop *loop)
 {
-    struct timers *timers = &loop->timers;
     uint64_t now;
+    if (loop->timers.fresh_count < FRESH_AT_MOST)
+        return 0;
+    int err = poller_clock(&now);
+    if (!err)
+        timers_arm(&loop->timers, now);
+    return err;
+}
+
+static void add_fresh(struct timers *timers, evloop_timer *timer, uint64_t first_ns)
+{
+    evloop_timer **place = &timers->fresh[timers->fresh_count++];
     timer->deadline_ = first_ns;
     timer->order_ = ++timers->last_order;
-    link_at(&timers->fresh, timer);
-    if (++timers->fresh_count >= FRESH_AT_MOST && poller_clock(&now) == 0)
-        timers_arm(timers, now);
+    timer->next_ = NULL;
+    timer->slot_ = place;
+    *place = timer;
 }
 
 int evloop_timer_start(evloop *loop, evloop_timer *timer, uint64_t first_ns, uint64_t repeat_ns,
@@ -294,11 +371,14 @@ int evloop_timer_start(evloop *loop, evloop_timer *timer, uint64_t first_ns, uin
         return -EINVAL;
     if (timer->state_ & OBJECT_ACTIVE)
         return -EBUSY;
+    err = make_room(loop);
+    if (err)
+        return err;
     timer->fn_ = fn;
     timer->repeat_ = repeat_ns;
     timer->missed_ = 0;
     object_activate(loop, &timer->state_, TIMER_FRESH);
-    link_fresh(loop, timer, first_ns);
+    add_fresh(&loop->timers, timer, first_ns);
     return 0;
 }
 
@@ -308,6 +388,8 @@ int evloop_timer_again(evloop_timer *timer, uint64_t first_ns)
         return -EINVAL;
     evloop *loop = object_loop(timer->state_);
     int err = loop_check_start(loop);
+    if (!err)
+        err = make_room(loop);
     if (err)
         return err;
     if (timer->state_ & OBJECT_ACTIVE) {
@@ -316,7 +398,7 @@ int evloop_timer_again(evloop_timer *timer, uint64_t first_ns)
     } else {
         object_activate(loop, &timer->state_, TIMER_FRESH);
     }
-    link_fresh(loop, timer, first_ns);
+    add_fresh(&loop->timers, timer, first_ns);
     return 0;
 }
 
@@ -415,23 +497,29 @@ static void set_next_deadline(evloop *loop, evloop_timer *timer)
     wheel_insert(&loop->timers, timer);
 }
 
-/*
- * Due timers are collected before the first callback, so that what a callback starts waits for the next turn.
- * A repeating timer is in the wheel again when its callback begins, and can be stopped there for good.
- */
+static void fire(evloop *loop, evloop_timer *timer)
+{
+    unlink_timer(timer);
+    timer->state_ &= ~(uintptr_t)TIMER_DUE;
+    if (timer->repeat_)
+        set_next_deadline(loop, timer);
+    else
+        object_deactivate(loop, &timer->state_);
+    loop->count.timers_fired++;
+    timer->fn_(timer);
+    loop_after_callback(loop);
+}
+
+/* A repeating timer is in the wheel again when its callback begins, and can be stopped there for good. */
 void timers_run(evloop *loop)
 {
-    evloop_timer *timer;
-    timers_collect(&loop->timers, loop->now);
-    while ((timer = timers_next_due(&loop->timers))) {
-        if (timer->repeat_)
-            set_next_deadline(loop, timer);
-        else
-            object_deactivate(loop, &timer->state_);
-        loop->count.timers_fired++;
-        timer->fn_(timer);
-        loop_after_callback(loop);
-    }
+    struct timers *timers = &loop->timers;
+    uint64_t now = loop->now; /* a callback may read the clock */
+    timers->not_before = now + 1;
+    while (timers_collect(timers, now))
+        while (timers->due)
+            fire(loop, timers->due);
+    timers->not_before = 0;
 }
 
 void timers_stop_all(evloop *loop)

@@ -11,8 +11,11 @@
  * - Slots are ordered: those of a lower level come before those of a higher one.
  * - `earliest` is never later than the earliest moment in the wheel; exactly that unless `earliest_vague`.
  *
- * A timer that was just started hangs in `fresh`, and its deadline_ is a delay: it is counted from a reading of
+ * A timer that was just started is in `fresh`, and its deadline_ is a delay: it is counted from a reading of
  * the clock that comes after the call, so that the time which callbacks take never makes a timer early.
+ *
+ * Due timers are collected slot by slot, each slot when the callbacks of the one before have run. What those
+ * callbacks start is armed beyond `now`, and so never part of the phase that is under way.
  *
  * Lists are singly linked; slot_ is where the pointer to the timer stands, so that any list can be left without
  * knowing which it is. Loop's thread only.
@@ -22,7 +25,7 @@
 
 #include "evloop/timer.h"
 
-enum { WHEEL_LEVELS = 8, WHEEL_SLOTS = 256 };
+enum { WHEEL_LEVELS = 8, WHEEL_SLOTS = 256, FRESH_AT_MOST = 64 };
 
 struct timers {
     uint64_t base;
@@ -30,9 +33,10 @@ struct timers {
     bool earliest_vague;
     uint8_t levels_used; /* bit n: level n may have timers */
     uint32_t fresh_count;
+    uint64_t not_before; /* of deadlines that are set now: beyond the phase that is under way */
     uint64_t last_order;
-    evloop_timer *fresh;
     evloop_timer *due; /* collected, in order */
+    evloop_timer *fresh[FRESH_AT_MOST]; /* NULL: stopped before it was armed */
     uint64_t used[WHEEL_LEVELS][WHEEL_SLOTS / 64]; /* a bit a slot: may have timers */
     evloop_timer *slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
@@ -40,10 +44,8 @@ struct timers {
 void timers_init(struct timers *timers, uint64_t now);
 /* The clock was read: fresh timers get their deadlines. */
 void timers_arm(struct timers *timers, uint64_t now);
-/* Moves all timers whose moment has come to `due`. */
-void timers_collect(struct timers *timers, uint64_t now);
-/* The next one of `due`, taken out; NULL if there is none. */
-evloop_timer *timers_next_due(struct timers *timers);
+/* Moves the earliest timers whose moment has come to `due`; false if there are none. */
+bool timers_collect(struct timers *timers, uint64_t now);
 /* When the earliest timer is due, or a moment before that; EVLOOP_FOREVER if there is none. None may be fresh. */
 uint64_t timers_earliest(struct timers *timers);
 /* Any timer but those before; for walking. *place begins as 0. */
