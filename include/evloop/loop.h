@@ -80,9 +80,9 @@ EVLOOP_API int evloop_create(evloop **loop, const evloop_options *options);
  * With EVLOOP_DESTROY_FORCE every object is stopped (its memory is yours again, its callback is not called)
  * and every task, posted function and microtask that will not run is handed to its discard callback, on
  * this thread, before the loop is freed.
- * Thread: any, while no thread runs the loop and no other thread is inside a call on it, with one
- * exception that makes detached workers safe: an evloop_submit(), evloop_submit_urgent(), evloop_post() or
- * evloop_notify_send() whose callback has begun need not have returned.
+ * Thread: any, while no thread runs the loop, and no other thread begins a call on it. A call that another thread has
+ * begun need not have returned if its effect was seen (its task ran, its stop or shutdown ended the run):
+ * detached workers are safe.
  * Errors: -EINVAL (NULL or an unknown flag), -EBUSY (also: the loop is running), -ECHILD. Since 0.1.0.
  */
 EVLOOP_API int evloop_destroy(evloop *loop, unsigned flags);

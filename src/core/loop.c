@@ -162,7 +162,7 @@ int evloop_destroy(evloop *loop, unsigned flags)
     tasks_discard_all(loop);
     discard_microtasks(loop);
     state_end_sleep(loop);
-    state_settle_wakes(loop);
+    state_settle(loop);
     poller_close(&loop->poller);
     free_loop(loop);
     return 0;
@@ -470,6 +470,7 @@ int evloop_after_fork(evloop *loop)
     notifies_after_fork(loop);
     loop->wakes_owed = 0;
     atomic_set(&loop->wakes_sent, 0, relaxed);
+    atomic_set(&loop->visitors, 0, relaxed);
     if (!state_on_loop_thread(loop)) {
         atomic_set(&loop->runner, 0, relaxed);
         ingress_announce_sleep(&loop->ingress);

@@ -50,6 +50,7 @@ struct evloop {
     ATOMIC(unsigned) attention;
     ATOMIC(uint64_t) shutdown_deadline;
     ATOMIC(uint64_t) wakes_sent; /* its increment is the last access of the thread that woke the loop */
+    ATOMIC(unsigned) visitors;   /* other threads inside a call that touches the loop after its effect */
     struct poller poller;
 
     CACHE_ALIGNED struct ingress ingress;
@@ -83,12 +84,13 @@ struct evloop {
 /* state.c: who may do what now; sleeping and waking */
 extern ATOMIC(unsigned) state_fork_generation;
 int state_watch_forks(void);
-void state_wake(evloop *loop);
+void state_visit(evloop *loop);
+void state_wake_and_leave(evloop *loop);
 void state_send_wake(evloop *loop);
 bool state_has_work(evloop *loop);
 bool state_begin_sleep(evloop *loop);
 void state_end_sleep(evloop *loop);
-void state_settle_wakes(evloop *loop);
+void state_settle(evloop *loop);
 int state_enter_run(evloop *loop);
 void state_leave_run(evloop *loop);
 void state_leave_open(evloop *loop);

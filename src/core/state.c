@@ -49,15 +49,24 @@ bool evloop_on_loop_thread(const evloop *loop)
 void state_send_wake(evloop *loop)
 {
     poller_wake(&loop->poller);
-    /* release: this thread's last access; partner: state_settle_wakes() */
+    /* release: this thread's last access; partner: state_settle() */
     atomic_add(&loop->wakes_sent, 1, release);
 }
 
-/* After publishing anything that the ingress queue does not hold. Signal-safe. */
-void state_wake(evloop *loop)
+/*
+ * Around publishing anything that the ingress queue does not hold: the loop may see it, end, and be destroyed
+ * before this thread has looked whether it sleeps. Signal-safe.
+ */
+void state_visit(evloop *loop)
+{
+    atomic_add(&loop->visitors, 1, relaxed); /* published with the effect that follows */
+}
+
+void state_wake_and_leave(evloop *loop)
 {
     if (ingress_interrupt(&loop->ingress))
         state_send_wake(loop);
+    atomic_sub(&loop->visitors, 1, release); /* partner: state_settle() */
 }
 
 bool state_has_work(evloop *loop)
@@ -81,10 +90,12 @@ void state_end_sleep(evloop *loop)
         loop->wakes_owed++;
 }
 
-/* Returns when no thread is on its way to wake the loop. */
-void state_settle_wakes(evloop *loop)
+/* Returns when no thread is on its way to wake the loop, or about to look whether it must. */
+void state_settle(evloop *loop)
 {
-    while (atomic_get(&loop->wakes_sent, acquire) != loop->wakes_owed) /* partner: state_send_wake() */
+    /* acquire: partners: state_wake_and_leave(), state_send_wake() */
+    while (atomic_get(&loop->visitors, acquire) != 0 ||
+           atomic_get(&loop->wakes_sent, acquire) != loop->wakes_owed)
         thread_yield();
 }
 
@@ -116,8 +127,9 @@ int evloop_stop(evloop *loop)
     int err = loop_check(loop);
     if (err)
         return err;
+    state_visit(loop);
     atomic_or(&loop->attention, ATTEND_STOP, seq_cst);
-    state_wake(loop);
+    state_wake_and_leave(loop);
     return 0;
 }
 
@@ -151,10 +163,11 @@ int evloop_shutdown(evloop *loop, uint64_t timeout_ns)
         err = poller_clock(&now);
     if (err)
         return err;
+    state_visit(loop);
     bring_deadline_forward(loop, timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + timeout_ns);
     state_close_gate(loop);
     atomic_or(&loop->attention, ATTEND_SHUTDOWN, seq_cst);
-    state_wake(loop);
+    state_wake_and_leave(loop);
     return 0;
 }
 

@@ -309,6 +309,15 @@ void tasks_discard_all(evloop *loop)
         discard(loop, list_entry(link, evloop_task, link_));
 }
 
+static int offer_microtask(evloop *loop, evloop_fn fn, void *arg)
+{
+    int err = microtasks_push(&loop->microtasks, fn, arg);
+    if (err == EVLOOP_ECLOSED)
+        state_leave_open(loop);
+    return err;
+}
+
+/* The loop's own thread is awake. */
 int evloop_microtask(evloop *loop, evloop_fn fn, void *arg)
 {
     if (!fn)
@@ -316,10 +325,10 @@ int evloop_microtask(evloop *loop, evloop_fn fn, void *arg)
     int err = loop_check(loop);
     if (err)
         return err;
-    err = microtasks_push(&loop->microtasks, fn, arg);
-    if (err == EVLOOP_ECLOSED)
-        state_leave_open(loop);
-    else if (!err && !state_on_loop_thread(loop)) /* its own thread is awake */
-        state_wake(loop);
+    if (state_on_loop_thread(loop))
+        return offer_microtask(loop, fn, arg);
+    state_visit(loop);
+    err = offer_microtask(loop, fn, arg);
+    state_wake_and_leave(loop);
     return err;
 }
