@@ -3,31 +3,34 @@
  *
  * THE MODEL IN ONE PAGE
  *
- * A loop runs your callbacks, one at a time, on one thread: the thread that calls evloop_run(). It goes round
- * in turns. A turn reads the clock, runs the timers that are due, then urgent tasks, then tasks, then the idle
- * and prepare hooks; it asks the kernel which descriptors are ready (sleeping if there is nothing else to
- * do), collects the answer, and only then runs the watches' callbacks; the check hooks end it. After every
- * single callback the microtasks are run. Every queue has a budget a turn and the kernel is asked in every
- * turn in which there is a descriptor to ask about, so that no kind of work can starve another.
+ * A loop runs your callbacks, one at a time, on one thread: the thread that calls evloop_run(). It
+ * goes round in turns. A turn reads the clock, runs the timers that are due, then urgent tasks,
+ * then tasks, then the idle and prepare hooks; it asks the kernel which descriptors are ready
+ * (sleeping if there is nothing else to do), collects the answer, and only then runs the watches'
+ * callbacks; the check hooks end it. After every single callback the microtasks are run. Every
+ * queue has a budget a turn and the kernel is asked in every turn in which there is a descriptor to
+ * ask about, so that no kind of work can starve another.
  *
- * Objects (evloop_timer, evloop_watch, evloop_task, ...) are structs of yours: put them inside your own, and
- * get from the one to the other with evloop_container_of(), or by their `data`. Zero-filled memory is a valid,
- * inactive object. The start function takes all that the start needs, and the callback gets the object back. After
- * a stop returns, memory and descriptor are yours again, also inside the object's own callback. An
- * object must not be moved or freed while it is active. The loop allocates nothing in steady state.
+ * Objects (evloop_timer, evloop_watch, evloop_task, ...) are structs of yours: put them inside your
+ * own, and get from the one to the other with evloop_container_of(), or by their `data`.
+ * Zero-filled memory is a valid, inactive object. The start function takes all that the start
+ * needs, and the callback gets the object back. After a stop returns, memory and descriptor are
+ * yours again, also inside the object's own callback. An object must not be moved or freed while it
+ * is active. The loop allocates nothing in steady state.
  *
  * Threads: each function says which thread may call it.
  *   any thread   at any time, from every thread
- *   loop thread  the thread that runs the loop; while nobody runs it, any one thread at a time. Another
- *                thread gets EVLOOP_ETHREAD, and nothing has happened.
+ *   loop thread  the thread that runs the loop; while nobody runs it, any one thread at a time.
+ *                Another thread gets EVLOOP_ETHREAD, and nothing has happened.
  *   signal-safe  also from a signal handler
  *
- * Errors: what can fail returns 0 or a negative number, see evloop/error.h. Nothing is printed, nothing
- * exits, and what failed changed nothing.
+ * Errors: what can fail returns 0 or a negative number, see evloop/error.h. Nothing is printed,
+ * nothing exits, and what failed changed nothing.
  *
- * An active object keeps a run going, unless it was unreferenced: the run ends when nothing keeps it alive, when
- * evloop_stop() is called, or after evloop_shutdown(), which refuses new work, and has done all that was
- * accepted. What was accepted runs exactly once, in the order in which it was accepted.
+ * An active object keeps a run going, unless it was unreferenced: the run ends when nothing keeps
+ * it alive, when evloop_stop() is called, or after evloop_shutdown(), which refuses new work, and
+ * has done all that was accepted. What was accepted runs exactly once, in the order in which it was
+ * accepted.
  *
  * A COMPLETE PROGRAM
  *

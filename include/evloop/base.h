@@ -1,5 +1,6 @@
 /*
- * evloop/base.h: what every other header needs: durations, container_of, the words that objects share.
+ * evloop/base.h: what every other header needs: durations, container_of, the words that objects
+ * share.
  */
 #ifndef EVLOOP_BASE_H
 #define EVLOOP_BASE_H
@@ -23,8 +24,8 @@
 #endif
 
 /*
- * A word that several threads touch. Only the library reads or writes such words; C++ has no _Atomic,
- * and sees a plain word of the same size and alignment.
+ * A word that several threads touch. Only the library reads or writes such words; C++ has no
+ * _Atomic, and sees a plain word of the same size and alignment.
  */
 #ifndef EVLOOP_ATOMIC
 #ifdef __cplusplus

@@ -1,13 +1,13 @@
 /*
  * evloop/error.h: what a negative return value says.
  *
- * Calls that can fail return 0, or a count, or a negative number: -errno, or one of the codes below, which
- * lie outside errno's range. Nothing prints, exits or aborts on what a user or the kernel can cause, and a
- * call that fails leaves its object as it was.
+ * Calls that can fail return 0, or a count, or a negative number: -errno, or one of the codes
+ * below, which lie outside errno's range. Nothing prints, exits or aborts on what a user or the
+ * kernel can cause, and a call that fails leaves its object as it was.
  *
  * The same few codes mean the same everywhere:
  *   -EINVAL         an argument is NULL or out of range
- *   -EBUSY          the object is in use already, or the loop is (a run inside a run, a destroy too early)
+ *   -EBUSY          the object is in use, or the loop is (a run inside a run, an early destroy)
  *   -ENOMEM         an allocation failed
  *   -ECHILD         this process is a fork's child: call evloop_after_fork() first
  *   EVLOOP_ECLOSED  the loop's gate is closed (evloop_shutdown), or what was asked of it has ended
@@ -28,8 +28,8 @@
 EVLOOP_BEGIN_DECLS
 
 /**
- * One sentence about an error code, for people; static memory, never NULL, in English whatever the locale.
- * Takes -errno or errno; a code it does not know gives "unknown error".
+ * One sentence about an error code, for people; static memory, never NULL, in English whatever the
+ * locale. Takes -errno or errno; a code it does not know gives "unknown error".
  * Thread: any; signal-safe. Since 0.1.0.
  */
 EVLOOP_API const char *evloop_strerror(int err);

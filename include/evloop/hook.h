@@ -10,7 +10,7 @@ EVLOOP_BEGIN_DECLS
 
 /** The points of a turn. */
 typedef enum evloop_hook_kind {
-    EVLOOP_HOOK_IDLE,    /**< after the tasks; as long as one with a reference is active, the loop does not sleep */
+    EVLOOP_HOOK_IDLE,    /**< after the tasks; while one with a reference is active, no sleep */
     EVLOOP_HOOK_PREPARE, /**< before the loop looks at its descriptors, and perhaps sleeps */
     EVLOOP_HOOK_CHECK    /**< after the callbacks of the descriptors */
 } evloop_hook_kind;
@@ -32,9 +32,10 @@ struct evloop_hook {
 };
 
 /**
- * Has fn called once in every turn, at the point that kind says, in the order of starting. A hook that is
- * started inside a hook of the same kind runs in the next turn.
- * Thread: loop. Errors: -EINVAL, -EBUSY (active), EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
+ * Has fn called once in every turn, at the point that kind says, in the order of starting. A hook
+ * that is started inside a hook of the same kind runs in the next turn.
+ * Thread: loop. Errors: -EINVAL, -EBUSY (active), EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. Since
+ * 0.1.0.
  */
 EVLOOP_API int evloop_hook_start(evloop *loop, evloop_hook *hook, evloop_hook_kind kind,
                                  evloop_hook_fn fn);
@@ -45,9 +46,14 @@ EVLOOP_API int evloop_hook_start(evloop *loop, evloop_hook *hook, evloop_hook_ki
  */
 EVLOOP_API int evloop_hook_stop(evloop_hook *hook);
 
-/** Lets it not keep the loop alive (nor awake). Thread: loop. Errors: -EINVAL, EVLOOP_ETHREAD, -ECHILD. Since 0.1.0. */
+/**
+ * Lets it not keep the loop alive (nor awake). Thread: loop. Errors: -EINVAL, EVLOOP_ETHREAD,
+ * -ECHILD. Since 0.1.0.
+ */
 EVLOOP_API int evloop_hook_unref(evloop_hook *hook);
-/** Lets it keep the loop alive, as it does from the start. Thread, errors: as unref. Since 0.1.0. */
+/**
+ * Lets it keep the loop alive, as it does from the start. Thread, errors: as unref. Since 0.1.0.
+ */
 EVLOOP_API int evloop_hook_ref(evloop_hook *hook);
 /** Whether it is started. Thread: loop. Since 0.1.0. */
 EVLOOP_API bool evloop_hook_active(const evloop_hook *hook);

@@ -11,8 +11,8 @@
 EVLOOP_BEGIN_DECLS
 
 /**
- * Where the loop's memory comes from: one function that behaves as realloc does, and frees when size is 0.
- * It is called by any thread that posts, so it must be thread-safe.
+ * Where the loop's memory comes from: one function that behaves as realloc does, and frees when
+ * size is 0. It is called by any thread that posts, so it must be thread-safe.
  */
 typedef struct evloop_allocator {
     void *(*resize)(void *context, void *memory, size_t size);
@@ -20,24 +20,28 @@ typedef struct evloop_allocator {
 } evloop_allocator;
 
 /**
- * What evloop_destroy() with EVLOOP_DESTROY_FORCE does with a posted function or a microtask that will not
- * run: hands it back, so that its argument can be freed. (An evloop_task has its own discard callback.)
+ * What evloop_destroy() with EVLOOP_DESTROY_FORCE does with a posted function or a microtask that
+ * will not run: hands it back, so that its argument can be freed. (An evloop_task has its own
+ * discard callback.)
  */
 typedef void (*evloop_discard_fn)(evloop *loop, evloop_fn fn, void *arg);
 
-/** Options of evloop_create(). Make one with evloop_options_default() or _small(); 0 means the default. */
+/**
+ * Options of evloop_create(). Make one with evloop_options_default() or _small(); 0 means the
+ * default.
+ */
 typedef struct evloop_options {
-    size_t size;                       /**< sizeof(evloop_options): which version of this struct it is */
-    uint32_t task_budget;              /**< tasks in one turn at most; default 1024 */
-    uint32_t microtask_budget;         /**< microtasks after one callback at most; default 1024 */
-    uint32_t microtask_capacity;       /**< slots of the ring, a power of two; default 4096. More waiting
-                                            microtasks than that cost a lock and an allocation. */
-    uint32_t post_cache;               /**< nodes for evloop_post() that need no allocation, a power of
-                                            two; default 512 */
-    uint64_t spin_ns;                  /**< look at the queues for so long before sleeping; default not at
-                                            all. Costs a core, saves the producers the wakes. */
-    const char *backend;               /**< "epoll"; NULL: the environment's EVLOOP_BACKEND, else the best
-                                            that works here */
+    size_t size;                 /**< sizeof(evloop_options): which version of this struct it is */
+    uint32_t task_budget;        /**< tasks in one turn at most; default 1024 */
+    uint32_t microtask_budget;   /**< microtasks after one callback at most; default 1024 */
+    uint32_t microtask_capacity; /**< slots of the ring, a power of two; default 4096. What
+                                      does not fit costs a lock and an allocation. */
+    uint32_t post_cache;         /**< nodes for evloop_post() that need no allocation, a
+                                      power of two; default 512 */
+    uint64_t spin_ns;            /**< look at the queues for so long before sleeping; default
+                                      not at all. Costs a core, saves producers the wakes. */
+    const char *backend;         /**< "epoll"; NULL: the environment's EVLOOP_BACKEND, else
+                                      the best that works here */
     const evloop_allocator *allocator; /**< NULL: realloc and free; must outlive the loop */
     evloop_discard_fn discard;         /**< may be NULL */
     void *data;                        /**< yours: evloop_data() */
@@ -64,45 +68,50 @@ static inline evloop_options evloop_options_small(void)
 /**
  * Makes a loop and stores it in *loop. Nothing runs yet.
  * Thread: any; the loop belongs to no thread until it runs.
- * Errors: -EINVAL (loop is NULL; a capacity is no power of two; a backend's name is unknown; size is not
- * that of any version), -E2BIG (options of a newer library that ask for what this one does not know),
- * -ENOTSUP (the backend is not part of this build or this system), -ENOMEM, -EMFILE, -ENFILE, and what the
- * kernel says when the backend cannot start. *loop is untouched then. Since 0.1.0.
+ * Errors: -EINVAL (loop is NULL; a capacity is no power of two; a backend's name is unknown; size
+ * is not that of any version), -E2BIG (options of a newer library that ask for what this one does
+ * not know), -ENOTSUP (the backend is not part of this build or this system), -ENOMEM, -EMFILE,
+ * -ENFILE, and what the kernel says when the backend cannot start. *loop is untouched then. Since
+ * 0.1.0.
  */
 EVLOOP_API int evloop_create(evloop **loop, const evloop_options *options);
 
-/** Flag of evloop_destroy(): stop every object, discard all work that was accepted and has not run. */
+/**
+ * Flag of evloop_destroy(): stop every object, discard all work that was accepted and has not run.
+ */
 #define EVLOOP_DESTROY_FORCE 1u
 
 /**
- * Frees a loop. With flags 0, a loop that still has active objects or accepted work is left as it is, with
- * -EBUSY; evloop_busy_reason() then tells in words what is left, evloop_walk() tells it to a program.
- * With EVLOOP_DESTROY_FORCE every object is stopped (its memory is yours again, its callback is not called)
- * and every task, posted function and microtask that will not run is handed to its discard callback, on
- * this thread, before the loop is freed.
- * Thread: any, while no thread runs the loop, and no other thread begins a call on it. A call that another thread has
- * begun need not have returned if its effect was seen (its task ran, its stop or shutdown ended the run):
- * detached workers are safe.
- * Errors: -EINVAL (NULL or an unknown flag), -EBUSY (also: the loop is running), -ECHILD. Since 0.1.0.
+ * Frees a loop. With flags 0, a loop that still has active objects or accepted work is left as it
+ * is, with -EBUSY; evloop_busy_reason() then tells in words what is left, evloop_walk() tells it to
+ * a program. With EVLOOP_DESTROY_FORCE every object is stopped (its memory is yours again, its
+ * callback is not called) and every task, posted function and microtask that will not run is handed
+ * to its discard callback, on this thread, before the loop is freed.
+ * Thread: any, while no thread runs the loop, and no other thread begins a call on it. A call that
+ * another thread has begun need not have returned if its effect was seen (its task ran, its stop or
+ * shutdown ended the run): detached workers are safe.
+ * Errors: -EINVAL (NULL or an unknown flag), -EBUSY (also: the loop is running), -ECHILD. Since
+ * 0.1.0.
  */
 EVLOOP_API int evloop_destroy(evloop *loop, unsigned flags);
 
 /** How evloop_run() goes about it. */
 typedef enum evloop_run_mode {
-    EVLOOP_RUN_DEFAULT, /**< until nothing keeps the loop alive, or evloop_stop(), or a shutdown is done */
-    EVLOOP_RUN_ONCE,    /**< until at least one callback has run; sleeps if it must; one turn, as a rule */
+    EVLOOP_RUN_DEFAULT, /**< until nothing keeps the loop alive, a stop, or the end of a shutdown */
+    EVLOOP_RUN_ONCE,    /**< until at least one callback has run; one turn, as a rule; may sleep */
     EVLOOP_RUN_NOWAIT   /**< one turn, without sleeping */
 } evloop_run_mode;
 
 /**
- * Runs the loop on this thread, which is "the loop's thread" until it returns. A turn is, in this order:
- * the clock is read; timers that are due; urgent tasks; tasks (up to the budget); idle hooks, prepare
- * hooks; the wait for descriptors and their watches' callbacks; check hooks. Microtasks run after every
- * single callback. A stop that came before is honoured at once; so is a shutdown: it drains and returns.
+ * Runs the loop on this thread, which is "the loop's thread" until it returns. A turn is, in this
+ * order: the clock is read; timers that are due; urgent tasks; tasks (up to the budget); idle
+ * hooks, prepare hooks; the wait for descriptors and their watches' callbacks; check hooks.
+ * Microtasks run after every single callback. A stop that came before is honoured at once; so is a
+ * shutdown: it drains and returns.
  * Thread: any, one at a time.
- * Returns 0. Errors: -EINVAL, -EBUSY (it is running: from another thread, or from its own callback; that run is
- * not disturbed), EVLOOP_ECLOSED (its shutdown is done), -ECHILD, and what the kernel says when waiting
- * fails (nothing is lost: run again). Since 0.1.0.
+ * Returns 0. Errors: -EINVAL, -EBUSY (it is running: from another thread, or from its own callback;
+ * that run is not disturbed), EVLOOP_ECLOSED (its shutdown is done), -ECHILD, and what the kernel
+ * says when waiting fails (nothing is lost: run again). Since 0.1.0.
  */
 EVLOOP_API int evloop_run(evloop *loop, evloop_run_mode mode);
 
@@ -113,18 +122,18 @@ EVLOOP_API int evloop_run(evloop *loop, evloop_run_mode mode);
 EVLOOP_API int evloop_run_for(evloop *loop, uint64_t timeout_ns);
 
 /**
- * Makes the run return when the turn under way is finished, without sleeping. The loop can run again. If
- * none is running, the next run returns at once.
+ * Makes the run return when the turn under way is finished, without sleeping. The loop can run
+ * again. If none is running, the next run returns at once.
  * Thread: any; signal-safe. Errors: -EINVAL, -ECHILD. Since 0.1.0.
  */
 EVLOOP_API int evloop_stop(evloop *loop);
 
 /**
- * Closes the gate for good: tasks, posts, microtasks and notifications get EVLOOP_ECLOSED from now on, and
- * all that were accepted before will run, each exactly once. The loop then goes on for as long as other
- * objects keep it alive, timeout_ns at most (0: not at all; notify objects do not count, since nobody can
- * signal them any more), and its run returns 0. Called again, it can only bring the end nearer.
- * Without a run under way, the next run does all this.
+ * Closes the gate for good: tasks, posts, microtasks and notifications get EVLOOP_ECLOSED from now
+ * on, and all that were accepted before will run, each exactly once. The loop then goes on for as
+ * long as other objects keep it alive, timeout_ns at most (0: not at all; notify objects do not
+ * count, since nobody can signal them any more), and its run returns 0. Called again, it can only
+ * bring the end nearer. Without a run under way, the next run does all this.
  * Thread: any, also inside a callback; it never waits. Errors: -EINVAL, -ECHILD. Since 0.1.0.
  */
 EVLOOP_API int evloop_shutdown(evloop *loop, uint64_t timeout_ns);
@@ -138,12 +147,14 @@ typedef enum evloop_state {
     EVLOOP_STATE_CLOSED    /**< the shutdown is done */
 } evloop_state;
 
-/** What the loop is doing at this moment; CLOSED for NULL. Thread: any; signal-safe. Since 0.1.0. */
+/**
+ * What the loop is doing at this moment; CLOSED for NULL. Thread: any; signal-safe. Since 0.1.0.
+ */
 EVLOOP_API evloop_state evloop_get_state(const evloop *loop);
 
 /**
- * Whether a run would go on: an active object with a reference, work that was accepted and has not run, or
- * a callback of such work that is being executed. False for NULL.
+ * Whether a run would go on: an active object with a reference, work that was accepted and has not
+ * run, or a callback of such work that is being executed. False for NULL.
  * Thread: loop. Since 0.1.0.
  */
 EVLOOP_API bool evloop_alive(evloop *loop);
@@ -157,20 +168,24 @@ EVLOOP_API bool evloop_on_loop_thread(const evloop *loop);
  */
 EVLOOP_API uint64_t evloop_now(const evloop *loop);
 
-/** Reads the clock, and returns it (0 for NULL). Timers do not need it: they are never early. Thread: loop. Since 0.1.0. */
+/**
+ * Reads the clock, and returns it (0 for NULL). Timers do not need it: they are never early.
+ * Thread: loop. Since 0.1.0.
+ */
 EVLOOP_API uint64_t evloop_update(evloop *loop);
 
 /**
- * For embedding: a descriptor that polls readable when the loop has something to do. Poll it for at most
- * evloop_next_timeout_ns(), then call evloop_run(loop, EVLOOP_RUN_NOWAIT). It stays the loop's.
+ * For embedding: a descriptor that polls readable when the loop has something to do. Poll it for at
+ * most evloop_next_timeout_ns(), then call evloop_run(loop, EVLOOP_RUN_NOWAIT). It stays the
+ * loop's.
  * Thread: any. Errors: -EINVAL, -ECHILD, -ENOTSUP (a backend without one). Since 0.1.0.
  */
 EVLOOP_API int evloop_backend_fd(const evloop *loop);
 
 /**
- * For embedding: in how many ns the loop has something to do that its descriptor does not tell: 0 at once,
- * EVLOOP_FOREVER for none. Ask it each time before polling the descriptor: work that is offered after the
- * answer makes the descriptor readable. 0 for NULL.
+ * For embedding: in how many ns the loop has something to do that its descriptor does not tell: 0
+ * at once, EVLOOP_FOREVER for none. Ask it each time before polling the descriptor: work that is
+ * offered after the answer makes the descriptor readable. 0 for NULL.
  * Thread: loop. Since 0.1.0.
  */
 EVLOOP_API uint64_t evloop_next_timeout_ns(evloop *loop);
@@ -178,7 +193,10 @@ EVLOOP_API uint64_t evloop_next_timeout_ns(evloop *loop);
 /** The backend's name: "epoll". Static memory; "" for NULL. Thread: any. Since 0.1.0. */
 EVLOOP_API const char *evloop_backend_name(const evloop *loop);
 
-/** Why this backend was taken, in words; lives as long as the loop; "" for NULL. Thread: any. Since 0.1.0. */
+/**
+ * Why this backend was taken, in words; lives as long as the loop; "" for NULL. Thread: any. Since
+ * 0.1.0.
+ */
 EVLOOP_API const char *evloop_backend_reason(const evloop *loop);
 
 /** The pointer from the options. Thread: any. Since 0.1.0. */
@@ -208,46 +226,48 @@ typedef struct evloop_object {
 typedef int (*evloop_walk_fn)(const evloop_object *object, void *arg);
 
 /**
- * Shows every active object and every accepted task that has not run, in no order. The function may stop or
- * cancel the object that it is shown, and must not touch others.
- * Thread: loop. Returns what the function returned last, or 0. Errors: -EINVAL, -ECHILD, EVLOOP_ETHREAD. Since 0.1.0.
+ * Shows every active object and every accepted task that has not run, in no order. The function may
+ * stop or cancel the object that it is shown, and must not touch others.
+ * Thread: loop. Returns what the function returned last, or 0. Errors: -EINVAL, -ECHILD,
+ * EVLOOP_ETHREAD. Since 0.1.0.
  */
 EVLOOP_API int evloop_walk(evloop *loop, evloop_walk_fn fn, void *arg);
 
 /**
- * Why evloop_destroy() said -EBUSY, in words: "2 timers (\"tick\"), 1 watch, 3 tasks"; "" if nothing is left.
- * The memory is the loop's; the next call changes it.
+ * Why evloop_destroy() said -EBUSY, in words: "2 timers (\"tick\"), 1 watch, 3 tasks"; "" if
+ * nothing is left. The memory is the loop's; the next call changes it.
  * Thread: loop. Since 0.1.0.
  */
 EVLOOP_API const char *evloop_busy_reason(evloop *loop);
 
 /**
- * Makes the loop usable in a fork's child. Until then every call on it gives -ECHILD there, and the parent's
- * loop is not disturbed. The child's loop is as the parent's was: active objects stay active, and what had
- * been accepted will run in both; an offer that another thread was in the midst of is not there.
- * In the parent it does nothing.
- * Thread: the one that forked. Errors: -EINVAL, and as evloop_create(); then it can be called again. Since 0.1.0.
+ * Makes the loop usable in a fork's child. Until then every call on it gives -ECHILD there, and the
+ * parent's loop is not disturbed. The child's loop is as the parent's was: active objects stay
+ * active, and what had been accepted will run in both; an offer that another thread was in the
+ * midst of is not there. In the parent it does nothing.
+ * Thread: the one that forked. Errors: -EINVAL, and as evloop_create(); then it can be called
+ * again. Since 0.1.0.
  */
 EVLOOP_API int evloop_after_fork(evloop *loop);
 
 /** Counters since the loop was made. They only grow. */
 typedef struct evloop_metrics {
-    size_t size;                 /**< sizeof(evloop_metrics): set it before the call */
-    uint64_t turns;              /**< turns of the loop */
-    uint64_t callbacks;          /**< callbacks run, of every kind */
-    uint64_t tasks_accepted;     /**< tasks, posts and notifications taken in */
-    uint64_t tasks_run;          /**< ... of which ran */
-    uint64_t tasks_cancelled;    /**< ... of which were taken back */
-    uint64_t microtasks_run;     /**< microtasks that ran */
-    uint64_t timers_fired;       /**< timer callbacks */
-    uint64_t events;             /**< watch callbacks */
-    uint64_t polls;              /**< times that the kernel was asked for events */
-    uint64_t sleeps;             /**< ... of which could sleep */
-    uint64_t wakes_sent;         /**< system calls that woke the loop */
-    uint64_t wakes_avoided;      /**< tasks and microtasks accepted without one */
-    uint64_t task_overruns;      /**< turns that left tasks over for the next one */
-    uint64_t microtask_overruns; /**< drains that left microtasks over */
-    uint64_t microtask_overflows;/**< microtasks that found the ring full */
+    size_t size;                  /**< sizeof(evloop_metrics): set it before the call */
+    uint64_t turns;               /**< turns of the loop */
+    uint64_t callbacks;           /**< callbacks run, of every kind */
+    uint64_t tasks_accepted;      /**< tasks, posts and notifications taken in */
+    uint64_t tasks_run;           /**< ... of which ran */
+    uint64_t tasks_cancelled;     /**< ... of which were taken back */
+    uint64_t microtasks_run;      /**< microtasks that ran */
+    uint64_t timers_fired;        /**< timer callbacks */
+    uint64_t events;              /**< watch callbacks */
+    uint64_t polls;               /**< times that the kernel was asked for events */
+    uint64_t sleeps;              /**< ... of which could sleep */
+    uint64_t wakes_sent;          /**< system calls that woke the loop */
+    uint64_t wakes_avoided;       /**< tasks and microtasks accepted without one */
+    uint64_t task_overruns;       /**< turns that left tasks over for the next one */
+    uint64_t microtask_overruns;  /**< drains that left microtasks over */
+    uint64_t microtask_overflows; /**< microtasks that found the ring full */
 } evloop_metrics;
 
 /**

@@ -18,8 +18,8 @@
 EVLOOP_BEGIN_DECLS
 
 /**
- * The version of the library that runs, as EVLOOP_VERSION counts; compare it with the macro to find a
- * program that was compiled against another one.
+ * The version of the library that runs, as EVLOOP_VERSION counts; compare it with the macro to find
+ * a program that was compiled against another one.
  * Thread: any; signal-safe. Since 0.1.0.
  */
 EVLOOP_API unsigned evloop_version(void);

@@ -1,6 +1,7 @@
 /*
- * hook.c: callbacks at fixed points of a turn. A phase moves the hooks of its kind aside and puts each back
- * before its callback, so that every hook runs once, and any of them may be stopped or started meanwhile.
+ * hook.c: callbacks at fixed points of a turn. A phase moves the hooks of its kind aside and puts
+ * each back before its callback, so that every hook runs once, and any of them may be stopped or
+ * started meanwhile.
  */
 #include "core/loop.h"
 
@@ -37,8 +38,7 @@ int evloop_hook_start(evloop *loop, evloop_hook *hook, evloop_hook_kind kind, ev
 static void deactivate(evloop *loop, evloop_hook *hook)
 {
     list_remove(&hook->link_);
-    loop->idle_refs -=
-        hook_kind(hook) == EVLOOP_HOOK_IDLE && !(hook->state_ & OBJECT_UNREF);
+    loop->idle_refs -= hook_kind(hook) == EVLOOP_HOOK_IDLE && !(hook->state_ & OBJECT_UNREF);
     object_deactivate(loop, &hook->state_);
 }
 

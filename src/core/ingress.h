@@ -1,13 +1,14 @@
 /*
  * ingress.h: the queue through which tasks reach the loop from any thread.
  *
- * One word holds the newest task, whether the gate is closed, and whether the loop sleeps. A producer puts its task
- * in front with one compare-and-swap, which at the same time finds the gate open and takes the loop's sleep
- * away: it is then, and only then, this producer's duty to wake the loop. The loop takes all tasks at once.
+ * One word holds the newest task, whether the gate is closed, and whether the loop sleeps. A
+ * producer puts its task in front with one compare-and-swap, which at the same time finds the gate
+ * open and takes the loop's sleep away: it is then, and only then, this producer's duty to wake the
+ * loop. The loop takes all tasks at once.
  *
  * Invariants:
- * - Tasks are linked by `next` from the newest to the oldest, whole at all times: there is no moment in which a
- *   task is accepted and cannot be reached.
+ * - Tasks are linked by `next` from the newest to the oldest, whole at all times: there is no
+ *   moment in which a task is accepted and cannot be reached.
  * - The order of acceptance is the order of the exchanges on `head`, one total order.
  * - A task whose push was refused was never in the chain.
  * - The push's exchange is the producer's last access to the loop, unless it took the sleep away.
@@ -46,7 +47,10 @@ static inline enum ingress_result ingress_push(struct ingress *ingress, list_lin
         if (head & INGRESS_CLOSED)
             return INGRESS_REFUSED;
         task->next = ingress_newest(head);
-        /* release: the task; partner: ingress_take(). seq_cst: the pre-sleep check of the other queues. */
+        /*
+         * release: the task; partner: ingress_take(). seq_cst: the pre-sleep check of the other
+         * queues.
+         */
     } while (!atomic_try(&ingress->head, &head, (uintptr_t)task, seq_cst, relaxed));
     return head & INGRESS_SLEEPING ? INGRESS_ACCEPTED_WAKE : INGRESS_ACCEPTED;
 }

@@ -230,7 +230,10 @@ bool evloop_alive(evloop *loop)
            microtasks_pending(&loop->microtasks);
 }
 
-/* The end of a shutdown: all that was accepted is done, and nothing else may go on, or nothing is left that could. */
+/*
+ * The end of a shutdown: all that was accepted is done, and nothing else may go on, or nothing is
+ * left that could.
+ */
 static bool shutdown_finished(evloop *loop)
 {
     if (!draining(loop) || accepted_work_left(loop))
@@ -271,7 +274,10 @@ static uint64_t next_moment(evloop *loop, uint64_t until)
     return moment < until ? moment : until;
 }
 
-/* For programs that rather burn a core than wait for a wake: looks at the queues, in gaps, for a bounded time. */
+/*
+ * For programs that rather burn a core than wait for a wake: looks at the queues, in gaps, for a
+ * bounded time.
+ */
 static int spin_for_work(evloop *loop, uint64_t end)
 {
     int err = 0;
@@ -315,8 +321,9 @@ static void dispatch(evloop *loop)
 }
 
 /*
- * The kernel is asked in every turn: not only if there is time to sleep. It is spared the question if there is
- * nothing to ask about: no watch, and no descriptor of an outer loop's to be made quiet.
+ * The kernel is asked in every turn: not only if there is time to sleep. It is spared the question
+ * if there is nothing to ask about: no watch, and no descriptor of an outer loop's to be made
+ * quiet.
  */
 static int poll_phase(evloop *loop, bool may_sleep, uint64_t until)
 {
@@ -341,8 +348,8 @@ static int poll_phase(evloop *loop, bool may_sleep, uint64_t until)
 
 /*
  * One turn; the order is a promise:
- *   the clock; timers that are due; urgent tasks; tasks, up to the budget; idle hooks, prepare hooks;
- *   the kernel's events, collected and then dispatched; check hooks.
+ *   the clock; timers that are due; urgent tasks; tasks, up to the budget; idle hooks; prepare
+ *   hooks; the kernel's events, collected and then dispatched; check hooks.
  * Microtasks run after every callback, and what a budget left over is first in line.
  */
 static int turn(evloop *loop, bool may_sleep, uint64_t until)

@@ -49,8 +49,10 @@ struct evloop {
     ATOMIC(uintptr_t) runner; /* thread_self() of the thread inside evloop_run(), or 0 */
     ATOMIC(unsigned) attention;
     ATOMIC(uint64_t) shutdown_deadline;
-    ATOMIC(uint64_t) wakes_sent; /* its increment is the last access of the thread that woke the loop */
-    ATOMIC(unsigned) visitors;   /* other threads inside a call that touches the loop after its effect */
+    ATOMIC(uint64_t)
+    wakes_sent; /* its increment is the last access of the thread that woke the loop */
+    ATOMIC(unsigned)
+    visitors; /* other threads inside a call that touches the loop after its effect */
     struct poller poller;
 
     CACHE_ALIGNED struct ingress ingress;
@@ -133,7 +135,8 @@ evloop_hook_kind hook_kind(const evloop_hook *hook);
 
 static inline bool state_on_loop_thread(const evloop *loop)
 {
-    return atomic_get(&loop->runner, relaxed) == thread_self(); /* its own thread sees its own value */
+    return atomic_get(&loop->runner, relaxed) ==
+           thread_self(); /* its own thread sees its own value */
 }
 
 /* Whether this process may use the loop. */

@@ -1,5 +1,6 @@
 /*
- * metrics.c: the counters. The loop's thread counts as it goes; what only other threads know is worked out here.
+ * metrics.c: the counters. The loop's thread counts as it goes; what only other threads know is
+ * worked out here.
  */
 #include <string.h>
 

@@ -9,8 +9,8 @@ enum { SPINS_FOR_A_PUSH = 64, TAIL_FLAGS = MICROTASKS_CLOSED | MICROTASKS_OVERFL
 int microtasks_init(struct microtasks *microtasks, const evloop_allocator *allocator,
                     uint32_t capacity, uintptr_t first_ticket)
 {
-    microtasks->slots = (struct microtask_slot *)memory_zalloc(
-        allocator, capacity * sizeof *microtasks->slots);
+    microtasks->slots =
+        (struct microtask_slot *)memory_zalloc(allocator, capacity * sizeof *microtasks->slots);
     if (!microtasks->slots)
         return -ENOMEM;
     microtasks->allocator = allocator;
@@ -37,8 +37,7 @@ void microtasks_free(struct microtasks *microtasks)
 static int vector_grow(struct microtask_vector *vector, const evloop_allocator *allocator)
 {
     size_t capacity = vector->capacity ? vector->capacity * 2 : 64;
-    struct microtask *items =
-        (struct microtask *)memory_alloc(allocator, capacity * sizeof *items);
+    struct microtask *items = (struct microtask *)memory_alloc(allocator, capacity * sizeof *items);
     if (!items)
         return -ENOMEM;
     struct microtask *old = vector->items;

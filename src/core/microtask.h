@@ -1,18 +1,22 @@
 /*
- * microtask.h: functions to be run before the loop goes on; a ring, and an overflow for what it cannot hold.
+ * microtask.h: functions to be run before the loop goes on; a ring, and an overflow for what it
+ * cannot hold.
  *
- * A place in the ring's order is a ticket: a multiple of 4 that goes up by 4 and wraps around. The two low bits of
- * `tail` are flags. A slot's `turn` is the ticket of the push that may fill it, ticket + 1 when it is filled,
- * and the ticket of the next lap when it was emptied: cleared first, released afterwards.
+ * A place in the ring's order is a ticket: a multiple of 4 that goes up by 4 and wraps around. The
+ * two low bits of `tail` are flags. A slot's `turn` is the ticket of the push that may fill it,
+ * ticket + 1 when it is filled, and the ticket of the next lap when it was emptied: cleared first,
+ * released afterwards.
  *
  * Invariants:
- * - A push is accepted by one exchange on `tail`: the one that draws a ticket, or the one that sets OVERFLOWING
- *   under the lock. After CLOSED is set neither succeeds.
- * - While OVERFLOWING is set no ticket is drawn: every push goes to the overflow. Only the consumer clears it,
- *   under the lock, when the overflow is empty and so is the batch that it took from there before.
- * - The order is: the ring, the batch, the overflow. The consumer takes the overflow only under the lock, and only
- *   if it finds there that no ticket is outstanding.
- * - A ticket that was drawn and is not filled yet holds back everything behind it, the overflow included.
+ * - A push is accepted by one exchange on `tail`: the one that draws a ticket, or the one that sets
+ *   OVERFLOWING under the lock. After CLOSED is set neither succeeds.
+ * - While OVERFLOWING is set no ticket is drawn: every push goes to the overflow. Only the consumer
+ *   clears it, under the lock, when the overflow is empty and so is the batch that it took from
+ *   there before.
+ * - The order is: the ring, the batch, the overflow. The consumer takes the overflow only under the
+ *   lock, and only if it finds there that no ticket is outstanding.
+ * - A ticket that was drawn and is not filled yet holds back everything behind it, the overflow
+ *   included.
  *
  * Any thread: microtasks_push, microtasks_close. The rest: the loop's thread.
  */
@@ -90,7 +94,10 @@ static inline int microtasks_push(struct microtasks *microtasks, evloop_fn fn, v
     uintptr_t ticket = atomic_get(&microtasks->tail, relaxed);
     for (;;) {
         struct microtask_slot *slot = microtasks_slot(microtasks, ticket);
-        /* acquire: the slot was cleared; partner: the release in microtasks_pop(). A flag differs too. */
+        /*
+         * acquire: the slot was cleared; partner: the release in microtasks_pop(). A flag differs
+         * too.
+         */
         if (atomic_get(&slot->turn, acquire) != ticket) {
             uintptr_t found = ticket;
             ticket = atomic_get(&microtasks->tail, relaxed);
@@ -124,7 +131,10 @@ static inline enum microtask_pop microtasks_pop(struct microtasks *microtasks,
     return MICROTASK_TAKEN;
 }
 
-/* Whether anything was accepted, or is being pushed, and has not been taken: for the pre-sleep check. */
+/*
+ * Whether anything was accepted, or is being pushed, and has not been taken: for the pre-sleep
+ * check.
+ */
 static inline bool microtasks_pending(const struct microtasks *microtasks)
 {
     uintptr_t tail = atomic_get(&microtasks->tail, seq_cst);

@@ -1,13 +1,15 @@
 /*
- * notify.c: many signals, at least one callback, at a cost that does not depend on how many objects there are.
+ * notify.c: many signals, at least one callback, at a cost that does not depend on how many objects
+ * there are.
  *
- * The first sender since the last callback sets PENDING and pushes the object's task; others find PENDING set, and leave
- * what they wrote behind an exchange of their own. Setting PENDING is the acceptance. When the gate closes
- * between the two steps the push is refused; the sender says REFUSED then, and the loop, which looks at
- * every object once while it drains, delivers the signal itself.
+ * The first sender since the last callback sets PENDING and pushes the object's task; others find
+ * PENDING set, and leave what they wrote behind an exchange of their own. Setting PENDING is the
+ * acceptance. When the gate closes between the two steps the push is refused; the sender says
+ * REFUSED then, and the loop, which looks at every object once while it drains, delivers the signal
+ * itself.
  *
- * A sender's last access to the object is its push, or saying REFUSED. So the loop's thread can wait for one that is
- * between the two steps: a few instructions, unless it was preempted there.
+ * A sender's last access to the object is its push, or saying REFUSED. So the loop's thread can
+ * wait for one that is between the two steps: a few instructions, unless it was preempted there.
  */
 #include "core/loop.h"
 
@@ -64,7 +66,9 @@ int evloop_notify_send(evloop_notify *notify)
             return -EINVAL;
         if (state & NOTIFY_CLOSED)
             return EVLOOP_ECLOSED;
-        /* release: what this thread wrote; partner: notify_run(). Even if PENDING is set already. */
+        /*
+         * release: what this thread wrote; partner: notify_run(). Even if PENDING is set already.
+         */
     } while (!atomic_try(&notify->state_, &state, state | NOTIFY_PENDING, acq_rel, acquire));
     if (state & NOTIFY_PENDING)
         return 0;
@@ -85,14 +89,18 @@ int evloop_notify_send(evloop_notify *notify)
     return 0;
 }
 
-/* Returns when no sender is between its two steps; whether the object's task is in one of the loop's lists. */
+/*
+ * Returns when no sender is between its two steps; whether the object's task is in one of the
+ * loop's lists.
+ */
 static bool settle(evloop *loop, evloop_notify *notify)
 {
     while (atomic_get(&notify->state_, acquire) & NOTIFY_PENDING) {
         tasks_take(loop);
         if (task_taken(&notify->task_))
             return true;
-        if (atomic_get(&notify->state_, acquire) & NOTIFY_REFUSED) /* partner: evloop_notify_send() */
+        if (atomic_get(&notify->state_, acquire) &
+            NOTIFY_REFUSED) /* partner: evloop_notify_send() */
             return false;
         thread_yield();
     }
@@ -160,8 +168,8 @@ evloop *evloop_notify_loop(const evloop_notify *notify)
 }
 
 /*
- * The queue is closed and empty. Signals that were accepted and could not be pushed are queued here, and no
- * object takes any more.
+ * The queue is closed and empty. Signals that were accepted and could not be pushed are queued
+ * here, and no object takes any more.
  */
 void notifies_close(evloop *loop)
 {
@@ -184,7 +192,10 @@ void notifies_stop_all(evloop *loop)
     }
 }
 
-/* A sender that was between its two steps is not in this process: its signal is delivered all the same. */
+/*
+ * A sender that was between its two steps is not in this process: its signal is delivered all the
+ * same.
+ */
 void notifies_after_fork(evloop *loop)
 {
     tasks_take(loop);

@@ -1,19 +1,21 @@
 /*
- * state.c: who may run the loop, whether its gate is open, and how it sleeps without missing anything.
+ * state.c: who may run the loop, whether its gate is open, and how it sleeps without missing
+ * anything.
  *
- * Sleep and wake. The loop announces its sleep in the ingress word (seq_cst), then looks at every queue once more
- * through state_has_work(), the one predicate that covers them all, and only then waits. Whoever offers
- * something publishes it first (a seq_cst exchange or store), and looks at the ingress word afterwards (seq_cst). In the
- * single order of seq_cst operations one of the two comes first: either the loop sees the work, or the
- * other thread sees the sleep. Taking the sleep away is one exchange, so that one thread, and no other, wakes
- * the loop for each sleep.
+ * Sleep and wake. The loop announces its sleep in the ingress word (seq_cst), then looks at every
+ * queue once more through state_has_work(), the one predicate that covers them all, and only then
+ * waits. Whoever offers something publishes it first (a seq_cst exchange or store), and looks at
+ * the ingress word afterwards (seq_cst). In the single order of seq_cst operations one of the two
+ * comes first: either the loop sees the work, or the other thread sees the sleep. Taking the sleep
+ * away is one exchange, so that one thread, and no other, wakes the loop for each sleep.
  *
- * The sleep is announced whenever nobody looks at the queues: while the loop waits, and while nobody runs it, when an outer
- * loop may be polling its descriptor.
+ * The sleep is announced whenever nobody looks at the queues: while the loop waits, and while
+ * nobody runs it, when an outer loop may be polling its descriptor.
  *
- * The gate. Each queue's own word decides, for every offer, whether it came before the closing or after; what was
- * accepted is in a queue when the closing returns. Whoever was refused by one queue must be refused by all
- * from then on: offers of tasks look at `life` as well, which is moved on before a refusal is told.
+ * The gate. Each queue's own word decides, for every offer, whether it came before the closing or
+ * after; what was accepted is in a queue when the closing returns. Whoever was refused by one queue
+ * must be refused by all from then on: offers of tasks look at `life` as well, which is moved on
+ * before a refusal is told.
  */
 #include <pthread.h>
 
@@ -54,8 +56,8 @@ void state_send_wake(evloop *loop)
 }
 
 /*
- * Around publishing anything that the ingress queue does not hold: the loop may see it, end, and be destroyed
- * before this thread has looked whether it sleeps. Signal-safe.
+ * Around publishing anything that the ingress queue does not hold: the loop may see it, end, and be
+ * destroyed before this thread has looked whether it sleeps. Signal-safe.
  */
 void state_visit(evloop *loop)
 {

@@ -1,9 +1,10 @@
 /*
  * task.c: tasks and posted functions, from the offer to the callback.
  *
- * A task's state word says QUEUED (OBJECT_ACTIVE) from the moment of the offer until its callback begins; TAKEN once the
- * loop's thread has moved it from the ingress queue to one of its own lists, in the order of acceptance, where
- * it can be unlinked. The owner's thread writes the word before the push, the loop's thread after it.
+ * A task's state word says QUEUED (OBJECT_ACTIVE) from the moment of the offer until its callback
+ * begins; TAKEN once the loop's thread has moved it from the ingress queue to one of its own lists,
+ * in the order of acceptance, where it can be unlinked. The owner's thread writes the word before
+ * the push, the loop's thread after it.
  */
 #include "core/loop.h"
 #include "util/memory.h"
@@ -229,9 +230,10 @@ void posts_free(evloop *loop)
 }
 
 /*
- * A position is taken by one exchange. Its place in the ring is written again only for a position one lap
- * further on, which is given only after this one was taken: what was read is right if the exchange succeeds.
- * acquire on `taken`: whoever moved it there had seen as many given, and so does this thread.
+ * A position is taken by one exchange. Its place in the ring is written again only for a position
+ * one lap further on, which is given only after this one was taken: what was read is right if the
+ * exchange succeeds. acquire on `taken`: whoever moved it there had seen as many given, and so does
+ * this thread.
  */
 static struct post_node *take_node(evloop *loop)
 {

@@ -19,8 +19,8 @@ static uint64_t saturating_add(uint64_t a, uint64_t b)
 }
 
 /*
- * When the timer is to be called: its deadline or, with slack, the roundest number between the deadline and
- * the end of the slack, so that timers that may meet do meet.
+ * When the timer is to be called: its deadline or, with slack, the roundest number between the
+ * deadline and the end of the slack, so that timers that may meet do meet.
  */
 static uint64_t moment_of(const evloop_timer *timer)
 {
@@ -510,7 +510,10 @@ static void fire(evloop *loop, evloop_timer *timer)
     loop_after_callback(loop);
 }
 
-/* A repeating timer is in the wheel again when its callback begins, and can be stopped there for good. */
+/*
+ * A repeating timer is in the wheel again when its callback begins, and can be stopped there for
+ * good.
+ */
 void timers_run(evloop *loop)
 {
     struct timers *timers = &loop->timers;

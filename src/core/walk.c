@@ -133,30 +133,30 @@ static int count_object(const evloop_object *object, void *arg)
 }
 
 /* Appends what fits. */
-static void append_count(char *text, size_t size, size_t count, const char *kind, const char *name)
+static void append_count(char *text, size_t count, const char *kind, const char *name)
 {
-    const char *plural = count == 1 ? "" : strcmp(kind, "watch") == 0 ? "es" : "s";
     size_t used = strlen(text);
     if (count == 0)
         return;
-    if (strcmp(kind, "notify") == 0)
-        plural = count == 1 ? " object" : " objects";
-    snprintf(text + used, size - used, "%s%zu %s%s%s%s%s", used ? ", " : "", count, kind, plural,
+    snprintf(text + used, BUSY_REASON_SIZE - used, "%s%zu %s%s%s%s", used ? ", " : "", count, kind,
              name ? " (\"" : "", name ? name : "", name ? "\")" : "");
 }
 
 const char *evloop_busy_reason(evloop *loop)
 {
+    static const char *const one[] = {"task", "notify object", "timer", "hook", "watch"};
+    static const char *const many[] = {"tasks", "notify objects", "timers", "hooks", "watches"};
     struct census census = {{0}, {NULL}};
     if (loop_check_thread(loop) != 0)
         return "";
     char *text = loop->busy_reason;
     text[0] = '\0';
     evloop_walk(loop, count_object, &census);
-    for (int type = 0; type <= EVLOOP_TYPE_WATCH; type++)
-        append_count(text, BUSY_REASON_SIZE, census.count[type],
-                     evloop_type_name((evloop_type)type), census.name[type]);
-    if (microtasks_pending(&loop->microtasks))
-        append_count(text, BUSY_REASON_SIZE, microtasks_count(&loop->microtasks), "microtask", NULL);
+    for (int type = 0; type <= EVLOOP_TYPE_WATCH; type++) {
+        size_t count = census.count[type];
+        append_count(text, count, count == 1 ? one[type] : many[type], census.name[type]);
+    }
+    size_t count = microtasks_count(&loop->microtasks);
+    append_count(text, count, count == 1 ? "microtask" : "microtasks", NULL);
     return text;
 }

@@ -1,5 +1,6 @@
 /*
- * watch.c: the descriptors of others, watched. The poller knows descriptors; this file knows what users may do.
+ * watch.c: the descriptors of others, watched. The poller knows descriptors; this file knows what
+ * users may do.
  */
 #include "core/loop.h"
 

@@ -1,9 +1,10 @@
 /*
- * interest.c: who wants to know what about which descriptor; shared by the backends that have one registration a
- * descriptor.
+ * interest.c: who wants to know what about which descriptor; shared by the backends that have one
+ * registration a descriptor.
  *
- * The kernel knows one set of events for each descriptor, the union of its watches'. `registered` is what it was
- * told last; a descriptor whose union may differ from that is in `changed`. Loop's thread only.
+ * The kernel knows one set of events for each descriptor, the union of its watches'. `registered`
+ * is what it was told last; a descriptor whose union may differ from that is in `changed`. Loop's
+ * thread only.
  */
 #include <errno.h>
 #include <string.h>
@@ -145,7 +146,8 @@ int poller_remove(struct poller *poller, evloop_watch *watch)
     }
     if (list_linked(&descriptor->changed))
         list_remove(&descriptor->changed);
-    if (descriptor->registered) /* fails if the user closed it first: then there is nothing to remove */
+    if (descriptor
+            ->registered) /* fails if the user closed it first: then there is nothing to remove */
         poller->backend->change(poller, watch->fd_, descriptor->generation, descriptor->registered,
                                 0);
     descriptor->registered = 0;

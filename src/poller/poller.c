@@ -1,8 +1,10 @@
 /*
- * poller.c: the life of a poller: which backend, initialised once, closed once, used by many threads.
+ * poller.c: the life of a poller: which backend, initialised once, closed once, used by many
+ * threads.
  *
- * Invariant: a thread that may touch the kernel's objects counts in `users`, and came in while POLLER_CLOSED was not
- * set; the closer sets POLLER_CLOSED, and closes them when it is the only bit left.
+ * Invariant: a thread that may touch the kernel's objects counts in `users`, and came in while
+ * POLLER_CLOSED was not set; the closer sets POLLER_CLOSED, and closes them when it is the only bit
+ * left.
  */
 #include <errno.h>
 #include <stdlib.h>

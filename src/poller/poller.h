@@ -4,17 +4,20 @@
  * Nothing outside this folder makes a system call that waits, reads a clock, or touches a watched
  * descriptor. The rules that every backend keeps:
  *
- * - A poller initialises exactly once, through pthread_once, in whichever thread needs it first; nobody
- *   returns from poller_init() before that is done, and its error is kept and returned to all.
- * - `closed` is atomic and one-way. After poller_close() every call gives EVLOOP_ECLOSED, on every system. Descriptors
- *   are closed once, when the last thread that may use them has left.
- * - Changes of interest are collected, and applied when the loop waits. The first watch on a descriptor is
- *   told to the kernel at once, so that its error is the caller's; removal of the last one is immediate.
- * - The kernel's events are collected first; the loop takes them one by one afterwards. A watch that is
- *   removed in between is not told, and each registration carries a generation, so that an event of a
- *   closed descriptor cannot reach its successor under the same number.
+ * - A poller initialises exactly once, through pthread_once, in whichever thread needs it first;
+ *   nobody returns from poller_init() before that is done, and its error is kept and returned to
+ *   all.
+ * - `closed` is atomic and one-way. After poller_close() every call gives EVLOOP_ECLOSED, on every
+ *   system. Descriptors are closed once, when the last thread that may use them has left.
+ * - Changes of interest are collected, and applied when the loop waits. The first watch on a
+ *   descriptor is told to the kernel at once, so that its error is the caller's; removal of the
+ *   last one is immediate.
+ * - The kernel's events are collected first; the loop takes them one by one afterwards. A watch
+ *   that is removed in between is not told, and each registration carries a generation, so that an
+ *   event of a closed descriptor cannot reach its successor under the same number.
  *
- * Any thread: poller_init, poller_close, poller_wake (signal-safe), poller_clock. The rest: the loop's thread.
+ * Any thread: poller_init, poller_close, poller_wake (signal-safe), poller_clock. The rest: the
+ * loop's thread.
  */
 #ifndef POLLER_POLLER_H
 #define POLLER_POLLER_H
@@ -54,9 +57,13 @@ struct poller_backend {
     const char *name;
     int (*open)(struct poller *poller);
     void (*close)(struct poller *poller);
-    /* Makes a new kernel object behind the same descriptor numbers, without a word to the old one. */
+    /*
+     * Makes a new kernel object behind the same descriptor numbers, without a word to the old one.
+     */
     int (*reopen)(struct poller *poller);
-    /* Changes the events of a descriptor in the kernel from `from` to `to`; 0 is "not registered". */
+    /*
+     * Changes the events of a descriptor in the kernel from `from` to `to`; 0 is "not registered".
+     */
     int (*change)(struct poller *poller, int fd, uint32_t generation, unsigned from, unsigned to);
     /* Waits, and hands each event to interest_collect(). Interrupted by a signal: 0. */
     int (*wait)(struct poller *poller, uint64_t timeout_ns);
@@ -84,7 +91,10 @@ enum { POLLER_CLOSED = 1, POLLER_USER = 2 };
 /* Chooses the backend: by name, or by the environment, or the best; opens nothing yet. */
 int poller_choose(struct poller *poller, const evloop_allocator *allocator, const char *name);
 int poller_init(struct poller *poller);
-/* Wakes the thread that waits, lets all threads leave, closes. EVLOOP_ECLOSED if it was closed already. */
+/*
+ * Wakes the thread that waits, lets all threads leave, closes. EVLOOP_ECLOSED if it was closed
+ * already.
+ */
 int poller_close(struct poller *poller);
 /* Frees what is left once it is closed, or was never opened. */
 void poller_free(struct poller *poller);

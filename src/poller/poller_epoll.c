@@ -1,8 +1,8 @@
 /*
  * poller_epoll.c: Linux.
  *
- * Each event's data is the descriptor and its generation. The wake is an eventfd, registered edge-triggered, so
- * that nobody has to read it: every write is an edge of its own.
+ * Each event's data is the descriptor and its generation. The wake is an eventfd, registered
+ * edge-triggered, so that nobody has to read it: every write is an edge of its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,8 +55,8 @@ close_fd:
 
 static int epoll_open(struct poller *poller)
 {
-    int fd;
-    int wake_fd;
+    int fd = -1;
+    int wake_fd = -1;
     int err = open_both(&fd, &wake_fd);
     if (err)
         return err;
@@ -77,8 +77,8 @@ static void epoll_close(struct poller *poller)
 /* The new objects take the old ones' numbers, so that an outer loop's descriptor stays the same. */
 static int epoll_reopen(struct poller *poller)
 {
-    int fd;
-    int wake_fd;
+    int fd = -1;
+    int wake_fd = -1;
     int err = open_both(&fd, &wake_fd);
     if (err)
         return err;

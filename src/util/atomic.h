@@ -1,6 +1,6 @@
 /*
- * atomic.h: every atomic, mutex and once-control of the library goes through these names, so that the same
- * sources can be compiled against an instrumented version of this file.
+ * atomic.h: every atomic, mutex and once-control of the library goes through these names, so that
+ * the same sources can be compiled against an instrumented version of this file.
  *
  * The last arguments are memory orders without their prefix: atomic_get(&queue->head, acquire).
  */
@@ -28,7 +28,10 @@
 #define atomic_and(object, value, order)                                                           \
     atomic_fetch_and_explicit(object, value, memory_order_##order)
 
-/* Replaces *expected by desired; on failure *expected is what was found. May fail for no reason: loop. */
+/*
+ * Replaces *expected by desired; on failure *expected is what was found. May fail for no reason:
+ * loop.
+ */
 #define atomic_try(object, expected, desired, success, failure)                                    \
     atomic_compare_exchange_weak_explicit(object, expected, desired, memory_order_##success,       \
                                           memory_order_##failure)

@@ -1,6 +1,6 @@
 /*
- * error.c: names and sentences for error codes: the same on every system and in every locale, in static memory,
- * since the C library's own are neither thread-safe nor signal-safe everywhere.
+ * error.c: names and sentences for error codes: the same on every system and in every locale, in
+ * static memory, since the C library's own are neither thread-safe nor signal-safe everywhere.
  */
 #include <errno.h>
 

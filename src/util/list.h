@@ -4,6 +4,8 @@
 #ifndef UTIL_LIST_H
 #define UTIL_LIST_H
 
+#include <assert.h>
+
 #include "evloop/base.h"
 
 typedef struct evloop_link list_link;
@@ -39,6 +41,7 @@ static inline void list_append(list_link *list, list_link *link)
 
 static inline void list_remove(list_link *link)
 {
+    assert(list_linked(link));
     link->prev->next = link->next;
     link->next->prev = link->prev;
     link->next = NULL;

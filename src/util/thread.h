@@ -1,5 +1,6 @@
 /*
- * thread.h: which thread is this? A number that is unique among living threads, and costs two instructions.
+ * thread.h: which thread is this? A number that is unique among living threads, and costs two
+ * instructions.
  */
 #ifndef UTIL_THREAD_H
 #define UTIL_THREAD_H
