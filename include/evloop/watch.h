@@ -29,8 +29,8 @@ typedef struct evloop_watch evloop_watch;
 
 /**
  * A watch's callback; on the loop's thread; with the events that are there, of those that were
- * asked for. A descriptor that failed or hung up is readable, writable and disconnected, or whatever
- * else was asked for: the call that follows says why.
+ * asked for. A descriptor that failed or hung up is readable, writable and disconnected, or
+ * whatever else was asked for: the call that follows says why.
  */
 typedef void (*evloop_watch_fn)(evloop_watch *watch, unsigned events);
 

@@ -360,8 +360,6 @@ static int turn(evloop *loop, bool may_sleep, uint64_t until)
         return err;
     loop_drain_microtasks(loop);
     timers_run(loop);
-    tasks_take(loop);
-    tasks_run_urgent(loop);
     tasks_run(loop);
     hooks_run(loop, EVLOOP_HOOK_IDLE);
     hooks_run(loop, EVLOOP_HOOK_PREPARE);

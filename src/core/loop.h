@@ -107,7 +107,6 @@ void loop_drain_microtasks(evloop *loop);
 int posts_init(evloop *loop, uint32_t capacity);
 void posts_free(evloop *loop);
 void tasks_take(evloop *loop);
-void tasks_run_urgent(evloop *loop);
 void tasks_run(evloop *loop);
 void tasks_discard_all(evloop *loop);
 bool task_is_post(const evloop_task *task);

@@ -116,35 +116,31 @@ void task_enqueue(evloop *loop, evloop_task *task)
     loop->count.tasks_accepted++;
 }
 
-static void run(evloop *loop, evloop_task *task)
-{
-    release_task(loop, task);
-    loop->count.tasks_run++;
-    task->fn_(task);
-    loop_after_callback(loop);
-}
-
-void tasks_run_urgent(evloop *loop)
+/* Runs what a queue holds at this moment, and leaves in it what the budget does not reach. */
+static void run_phase(evloop *loop, list_link *queue, list_link *phase, uint32_t budget)
 {
     list_link *link;
-    list_prepend_all(&loop->urgent_phase, &loop->urgent);
+    list_prepend_all(phase, queue);
     loop->executing = true;
-    while ((link = list_pop(&loop->urgent_phase)))
-        run(loop, list_entry(link, evloop_task, link_));
+    while (budget-- > 0 && (link = list_pop(phase))) {
+        evloop_task *task = list_entry(link, evloop_task, link_);
+        release_task(loop, task);
+        loop->count.tasks_run++;
+        task->fn_(task);
+        loop_after_callback(loop);
+    }
     loop->executing = false;
+    list_prepend_all(queue, phase);
 }
 
 void tasks_run(evloop *loop)
 {
-    list_link *link;
-    uint32_t budget = loop->task_budget;
-    list_prepend_all(&loop->task_phase, &loop->tasks);
-    loop->executing = true;
-    while (budget-- && (link = list_pop(&loop->task_phase)))
-        run(loop, list_entry(link, evloop_task, link_));
-    loop->executing = false;
-    loop->count.task_overruns += !list_empty(&loop->task_phase);
-    list_prepend_all(&loop->tasks, &loop->task_phase);
+    tasks_take(loop);
+    run_phase(loop, &loop->urgent, &loop->urgent_phase, UINT32_MAX);
+    uint64_t first_not_run = loop->count.tasks_run + loop->task_budget;
+    run_phase(loop, &loop->tasks, &loop->task_phase, loop->task_budget);
+    if (loop->count.tasks_run == first_not_run && !list_empty(&loop->tasks))
+        loop->count.task_overruns++;
 }
 
 /* seq_cst on the ingress: part of the pre-sleep check. */
