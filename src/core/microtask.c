@@ -65,8 +65,9 @@ static int push_locked(struct microtasks *microtasks, struct microtask task)
     return 0;
 }
 
-int microtasks_push_slowly(struct microtasks *microtasks, struct microtask task)
+int microtasks_push_slowly(struct microtasks *microtasks, evloop_fn fn, void *arg)
 {
+    struct microtask task = {fn, arg};
     if (atomic_get(&microtasks->tail, relaxed) & MICROTASKS_CLOSED)
         return EVLOOP_ECLOSED;
     mutex_lock(&microtasks->lock);

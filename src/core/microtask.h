@@ -76,8 +76,8 @@ size_t microtasks_count(struct microtasks *microtasks);
 /* In a fork's child: forgets pushes that other threads were in the midst of. */
 void microtasks_after_fork(struct microtasks *microtasks);
 
-/* What the two functions below do when the ring alone cannot serve. */
-int microtasks_push_slowly(struct microtasks *microtasks, struct microtask task);
+/* What microtasks_push() and microtasks_pop() do when the ring alone cannot serve. */
+int microtasks_push_slowly(struct microtasks *microtasks, evloop_fn fn, void *arg);
 enum microtask_pop microtasks_pop_slowly(struct microtasks *microtasks, struct microtask *task);
 
 static inline struct microtask_slot *microtasks_slot(const struct microtasks *microtasks,
@@ -87,31 +87,36 @@ static inline struct microtask_slot *microtasks_slot(const struct microtasks *mi
     return &microtasks->slots[index];
 }
 
-/* 0, EVLOOP_ECLOSED, or -ENOMEM. */
-static inline int microtasks_push(struct microtasks *microtasks, evloop_fn fn, void *arg)
+/* Whether the ring took it. */
+static inline bool microtasks_push_to_ring(struct microtasks *microtasks, evloop_fn fn, void *arg)
 {
-    struct microtask task = {fn, arg};
     uintptr_t ticket = atomic_get(&microtasks->tail, relaxed);
     for (;;) {
         struct microtask_slot *slot = microtasks_slot(microtasks, ticket);
-        /*
-         * acquire: the slot was cleared; partner: the release in microtasks_pop(). A flag differs
-         * too.
-         */
-        if (atomic_get(&slot->turn, acquire) != ticket) {
+        /* acquire: the slot was cleared; partner: the release in microtasks_pop() */
+        if (atomic_get(&slot->turn, acquire) != ticket) { /* a flag differs, too */
             uintptr_t found = ticket;
             ticket = atomic_get(&microtasks->tail, relaxed);
             if (ticket == found) /* closed, overflowing, or still filled from the last lap */
-                return microtasks_push_slowly(microtasks, task);
+                return false;
             continue;
         }
         /* seq_cst: the pre-sleep check sees the ticket, or this thread sees the sleep */
         if (atomic_try(&microtasks->tail, &ticket, ticket + MICROTASK_TICKET, seq_cst, relaxed)) {
-            slot->task = task;
+            slot->task.fn = fn;
+            slot->task.arg = arg;
             atomic_set(&slot->turn, ticket + 1, release); /* partner: microtasks_pop() */
-            return 0;
+            return true;
         }
     }
+}
+
+/* 0, EVLOOP_ECLOSED, or -ENOMEM. */
+static inline int microtasks_push(struct microtasks *microtasks, evloop_fn fn, void *arg)
+{
+    return microtasks_push_to_ring(microtasks, fn, arg)
+               ? 0
+               : microtasks_push_slowly(microtasks, fn, arg);
 }
 
 /* NOT_NOW: the next one is being pushed at this very moment, and nothing may overtake it. */

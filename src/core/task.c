@@ -307,15 +307,24 @@ void tasks_discard_all(evloop *loop)
         discard(loop, list_entry(link, evloop_task, link_));
 }
 
-static int offer_microtask(evloop *loop, evloop_fn fn, void *arg)
+static int offer_microtask_slowly(evloop *loop, evloop_fn fn, void *arg)
 {
-    int err = microtasks_push(&loop->microtasks, fn, arg);
+    int err = microtasks_push_slowly(&loop->microtasks, fn, arg);
     if (err == EVLOOP_ECLOSED)
         state_leave_open(loop);
     return err;
 }
 
-/* The loop's own thread is awake. */
+static NOINLINE int offer_microtask_and_wake(evloop *loop, evloop_fn fn, void *arg)
+{
+    state_visit(loop);
+    int err = 0;
+    if (!microtasks_push_to_ring(&loop->microtasks, fn, arg))
+        err = offer_microtask_slowly(loop, fn, arg);
+    state_wake_and_leave(loop);
+    return err;
+}
+
 int evloop_microtask(evloop *loop, evloop_fn fn, void *arg)
 {
     if (!fn)
@@ -323,10 +332,9 @@ int evloop_microtask(evloop *loop, evloop_fn fn, void *arg)
     int err = loop_check(loop);
     if (err)
         return err;
-    if (state_on_loop_thread(loop))
-        return offer_microtask(loop, fn, arg);
-    state_visit(loop);
-    err = offer_microtask(loop, fn, arg);
-    state_wake_and_leave(loop);
-    return err;
+    if (!state_on_loop_thread(loop))
+        return offer_microtask_and_wake(loop, fn, arg);
+    if (microtasks_push_to_ring(&loop->microtasks, fn, arg)) /* its own thread is awake */
+        return 0;
+    return offer_microtask_slowly(loop, fn, arg);
 }

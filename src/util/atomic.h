@@ -45,6 +45,9 @@
 #define CACHE_LINE 64
 #define CACHE_ALIGNED _Alignas(CACHE_LINE)
 
+/* Keeps what is seldom needed out of the way of what is needed often. */
+#define NOINLINE __attribute__((noinline))
+
 typedef pthread_mutex_t mutex;
 #define mutex_init(m) pthread_mutex_init(m, NULL)
 #define mutex_destroy(m) pthread_mutex_destroy(m)
