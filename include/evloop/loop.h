@@ -98,7 +98,7 @@ EVLOOP_API int evloop_destroy(evloop *loop, unsigned flags);
 /** How evloop_run() goes about it. */
 typedef enum evloop_run_mode {
     EVLOOP_RUN_DEFAULT, /**< until nothing keeps the loop alive, a stop, or the end of a shutdown */
-    EVLOOP_RUN_ONCE,    /**< until at least one callback has run; one turn, as a rule; may sleep */
+    EVLOOP_RUN_ONCE,    /**< until a callback, other than a prepare or check hook, has run */
     EVLOOP_RUN_NOWAIT   /**< one turn, without sleeping */
 } evloop_run_mode;
 
@@ -133,7 +133,8 @@ EVLOOP_API int evloop_stop(evloop *loop);
  * on, and all that were accepted before will run, each exactly once. The loop then goes on for as
  * long as other objects keep it alive, timeout_ns at most (0: not at all; notify objects do not
  * count, since nobody can signal them any more), and its run returns 0. Called again, it can only
- * bring the end nearer. Without a run under way, the next run does all this.
+ * bring the end nearer. Without a run under way, the next run does all this. Objects that are still
+ * active then are yours to stop; to start one gives EVLOOP_ECLOSED.
  * Thread: any, also inside a callback; it never waits. Errors: -EINVAL, -ECHILD. Since 0.1.0.
  */
 EVLOOP_API int evloop_shutdown(evloop *loop, uint64_t timeout_ns);
@@ -218,7 +219,8 @@ EVLOOP_API const char *evloop_type_name(evloop_type type);
 typedef struct evloop_object {
     evloop_type type;
     const char *name; /**< as its owner named it; "" if not at all */
-    void *object;     /**< the evloop_timer *, evloop_watch *, ... by type */
+    void *object;     /**< the evloop_timer *, evloop_watch *, ... by type; NULL for a post */
+    void *data;       /**< the object's data; a post's argument */
     bool ref;         /**< whether it keeps the loop alive */
 } evloop_object;
 

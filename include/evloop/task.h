@@ -96,9 +96,9 @@ EVLOOP_API int evloop_post(evloop *loop, evloop_fn fn, void *arg);
 
 /**
  * Has fn called with arg on the loop's thread after the callback that is being executed, before any
- * other callback of another kind. Microtasks are drained after every callback, up to a budget; what
- * is left over stays first in line, and the loop looks at its descriptors once before it goes on
- * with them.
+ * other callback of another kind. Microtasks are drained after every callback, up to a budget. What
+ * is left over stays first in line: it is drained after the next callback, or in the next turn, and
+ * the loop looks at its descriptors without sleeping before that.
  * Thread: any. Errors: -EINVAL (NULL), -ENOMEM (more waiting than the ring holds, and no memory),
  * EVLOOP_ECLOSED, -ECHILD. Since 0.1.0.
  */

@@ -1,7 +1,8 @@
 /*
- * hook.c: callbacks at fixed points of a turn. A phase moves the hooks of its kind aside and puts
- * each back before its callback, so that every hook runs once, and any of them may be stopped or
- * started meanwhile.
+ * hook.c: callbacks at fixed points of a turn. While a phase is under way two marks stand in its
+ * list: the cursor, behind the hook that ran last, and the end, before those that were started
+ * since. So every hook runs once a turn, in the order of starting, and any of them may be stopped
+ * or started meanwhile.
  */
 #include "core/loop.h"
 
@@ -11,7 +12,6 @@ void hooks_init(evloop *loop)
 {
     for (int kind = 0; kind < HOOK_KINDS; kind++)
         list_init(&loop->hooks[kind]);
-    list_init(&loop->hook_phase);
 }
 
 evloop_hook_kind hook_kind(const evloop_hook *hook)
@@ -85,17 +85,29 @@ evloop *evloop_hook_loop(const evloop_hook *hook)
     return hook ? object_loop(hook->state_) : NULL;
 }
 
+bool hook_is_mark(const evloop *loop, const list_link *link)
+{
+    return link == &loop->hook_cursor || link == &loop->hook_end;
+}
+
 void hooks_run(evloop *loop, evloop_hook_kind kind)
 {
-    list_link *link;
-    list_prepend_all(&loop->hook_phase, &loop->hooks[kind]);
-    while ((link = list_pop(&loop->hook_phase))) {
-        evloop_hook *hook = list_entry(link, evloop_hook, link_);
-        list_append(&loop->hooks[kind], link);
+    list_link *cursor = &loop->hook_cursor;
+    if (list_empty(&loop->hooks[kind]))
+        return;
+    list_insert_after(&loop->hooks[kind], cursor);
+    list_append(&loop->hooks[kind], &loop->hook_end);
+    while (cursor->next != &loop->hook_end) {
+        evloop_hook *hook = list_entry(cursor->next, evloop_hook, link_);
+        list_remove(cursor);
+        list_insert_after(&hook->link_, cursor);
         loop->count.callbacks++;
+        loop->idle_runs += kind == EVLOOP_HOOK_IDLE;
         hook->fn_(hook);
         loop_after_callback(loop);
     }
+    list_remove(cursor);
+    list_remove(&loop->hook_end);
 }
 
 void hooks_stop_all(evloop *loop)

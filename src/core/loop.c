@@ -12,7 +12,8 @@ enum {
     DEFAULT_MICROTASK_BUDGET = 1024,
     DEFAULT_MICROTASK_CAPACITY = 4096,
     DEFAULT_POST_CACHE = 512,
-    CAPACITY_AT_MOST = 1 << 24
+    CAPACITY_AT_MOST = 1 << 24,
+    OPTIONS_SIZE_0_1 = sizeof(evloop_options)
 };
 
 static const evloop_allocator default_allocator = {memory_resize_default, NULL};
@@ -33,7 +34,7 @@ static int read_options(evloop_options *options, const evloop_options *given)
     *options = evloop_options_default();
     if (!given)
         return 0;
-    if (given->size < offsetof(evloop_options, discard))
+    if (given->size < OPTIONS_SIZE_0_1)
         return -EINVAL;
     const unsigned char *bytes = (const unsigned char *)given;
     for (size_t i = sizeof *options; i < given->size; i++)
@@ -181,14 +182,6 @@ int loop_read_clock(evloop *loop)
     return 0;
 }
 
-/* count.callbacks has the hooks alone: the others are counted by kind. */
-uint64_t loop_callbacks(const evloop *loop)
-{
-    const evloop_metrics *count = &loop->count;
-    return count->callbacks + count->tasks_run + count->microtasks_run + count->timers_fired +
-           count->events;
-}
-
 void loop_drain_microtasks(evloop *loop)
 {
     struct microtask task;
@@ -254,6 +247,30 @@ static bool stop_requested(evloop *loop)
 {
     atomic_and(&loop->attention, ~(unsigned)ATTEND_SHUTDOWN, seq_cst);
     return atomic_get(&loop->attention, relaxed) & ATTEND_STOP;
+}
+
+/* What one call of evloop_run() is about. */
+struct run {
+    evloop_run_mode mode;
+    uint64_t until;
+    uint64_t progress; /* at its beginning */
+};
+
+/*
+ * How many callbacks have run, those apart that run in every turn whatever happens: prepare and
+ * check hooks.
+ */
+static uint64_t progress(const evloop *loop)
+{
+    const evloop_metrics *count = &loop->count;
+    return count->tasks_run + count->microtasks_run + count->timers_fired + count->events +
+           loop->idle_runs;
+}
+
+static bool may_sleep(const evloop *loop, const struct run *run)
+{
+    return run->mode == EVLOOP_RUN_DEFAULT ||
+           (run->mode == EVLOOP_RUN_ONCE && progress(loop) == run->progress);
 }
 
 static uint64_t time_until(const evloop *loop, uint64_t moment)
@@ -325,10 +342,10 @@ static void dispatch(evloop *loop)
  * if there is nothing to ask about: no watch, and no descriptor of an outer loop's to be made
  * quiet.
  */
-static int poll_phase(evloop *loop, bool may_sleep, uint64_t until)
+static int poll_phase(evloop *loop, const struct run *run)
 {
     uint64_t timeout_ns = 0;
-    int err = may_sleep ? prepare_sleep(loop, until, &timeout_ns) : 0;
+    int err = may_sleep(loop, run) ? prepare_sleep(loop, run->until, &timeout_ns) : 0;
     if (err)
         return err;
     if (!timeout_ns && loop->polled && poller_watch_count(&loop->poller) == 0)
@@ -352,7 +369,7 @@ static int poll_phase(evloop *loop, bool may_sleep, uint64_t until)
  *   hooks; the kernel's events, collected and then dispatched; check hooks.
  * Microtasks run after every callback, and what a budget left over is first in line.
  */
-static int turn(evloop *loop, bool may_sleep, uint64_t until)
+static int turn(evloop *loop, const struct run *run)
 {
     loop->count.turns++;
     int err = loop_read_clock(loop);
@@ -363,27 +380,26 @@ static int turn(evloop *loop, bool may_sleep, uint64_t until)
     tasks_run(loop);
     hooks_run(loop, EVLOOP_HOOK_IDLE);
     hooks_run(loop, EVLOOP_HOOK_PREPARE);
-    err = poll_phase(loop, may_sleep, until);
+    err = poll_phase(loop, run);
     hooks_run(loop, EVLOOP_HOOK_CHECK);
     return err;
 }
 
-static int run_turns(evloop *loop, evloop_run_mode mode, uint64_t until)
+static bool has_run_enough(const evloop *loop, const struct run *run)
 {
-    uint64_t callbacks = loop_callbacks(loop);
-    int err = 0;
+    return run->mode == EVLOOP_RUN_NOWAIT || loop->now >= run->until ||
+           (run->mode == EVLOOP_RUN_ONCE && progress(loop) != run->progress);
+}
+
+static int run_turns(evloop *loop, const struct run *run)
+{
     for (;;) {
         if (stop_requested(loop) || shutdown_finished(loop))
-            return err;
-        if (mode != EVLOOP_RUN_NOWAIT && !evloop_alive(loop))
-            return err;
-        bool may_sleep = mode != EVLOOP_RUN_NOWAIT;
-        if (mode == EVLOOP_RUN_ONCE)
-            may_sleep = loop_callbacks(loop) == callbacks;
-        err = turn(loop, may_sleep, until);
-        bool enough = mode == EVLOOP_RUN_NOWAIT || loop->now >= until ||
-                      (mode == EVLOOP_RUN_ONCE && loop_callbacks(loop) != callbacks);
-        if (err || enough) {
+            return 0;
+        if (run->mode != EVLOOP_RUN_NOWAIT && !evloop_alive(loop))
+            return 0;
+        int err = turn(loop, run);
+        if (err || has_run_enough(loop, run)) {
             shutdown_finished(loop);
             return err;
         }
@@ -392,8 +408,9 @@ static int run_turns(evloop *loop, evloop_run_mode mode, uint64_t until)
 
 static int run_until(evloop *loop, evloop_run_mode mode, uint64_t until)
 {
+    struct run run = {mode, until, progress(loop)};
     loop->polled = false;
-    int err = run_turns(loop, mode, until);
+    int err = run_turns(loop, &run);
     int apply_err = poller_apply_changes(&loop->poller);
     state_leave_run(loop);
     return err ? err : apply_err;

@@ -65,6 +65,7 @@ struct evloop {
     uint64_t notify_refs; /* ... of which notify objects */
     uint64_t task_refs;   /* tasks that keep the loop alive, of those taken from the ingress */
     uint64_t idle_refs;   /* idle hooks that do */
+    uint64_t idle_runs;   /* callbacks of idle hooks */
     uint64_t wakes_owed;  /* how many times somebody took the loop's sleep away */
     bool executing;       /* the callback of accepted work; tasks and microtasks */
     bool notifies_closed;
@@ -76,7 +77,8 @@ struct evloop {
     list_link task_phase;
     list_link notifies;
     list_link hooks[HOOK_KINDS];
-    list_link hook_phase;
+    list_link hook_cursor; /* marks in the list of the phase that is being executed */
+    list_link hook_end;
     struct timers timers;
 
     evloop_metrics count;
@@ -100,7 +102,6 @@ void state_close_gate(evloop *loop);
 
 /* loop.c */
 int loop_read_clock(evloop *loop);
-uint64_t loop_callbacks(const evloop *loop);
 void loop_drain_microtasks(evloop *loop);
 
 /* task.c */
@@ -130,6 +131,7 @@ void timers_stop_all(evloop *loop);
 void hooks_init(evloop *loop);
 void hooks_run(evloop *loop, evloop_hook_kind kind);
 void hooks_stop_all(evloop *loop);
+bool hook_is_mark(const evloop *loop, const list_link *link);
 evloop_hook_kind hook_kind(const evloop_hook *hook);
 
 static inline bool state_on_loop_thread(const evloop *loop)

@@ -15,7 +15,7 @@ int evloop_get_metrics(evloop *loop, evloop_metrics *metrics)
         return -EINVAL;
     tasks_take(loop);
     evloop_metrics now = loop->count;
-    now.callbacks = loop_callbacks(loop);
+    now.callbacks += now.tasks_run + now.microtasks_run + now.timers_fired + now.events;
     now.microtask_overflows = microtasks_overflows(&loop->microtasks);
     now.wakes_sent = atomic_get(&loop->wakes_sent, relaxed);
     uint64_t offers = now.tasks_accepted + now.microtasks_run;

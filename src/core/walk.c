@@ -19,10 +19,10 @@ struct walk {
 };
 
 /* Whether the walk goes on. */
-static bool show(struct walk *walk, evloop_type type, const char *name, void *object,
+static bool show(struct walk *walk, evloop_type type, const char *name, void *object, void *data,
                  uintptr_t state)
 {
-    evloop_object shown = {type, name ? name : "", object, !(state & OBJECT_UNREF)};
+    evloop_object shown = {type, name ? name : "", object, data, !(state & OBJECT_UNREF)};
     walk->result = walk->fn(&shown, walk->arg);
     return walk->result == 0;
 }
@@ -35,7 +35,7 @@ static bool show_tasks(list_link *tasks, struct walk *walk)
         const char *name = post ? "post" : task->info ? task->info->name : NULL;
         if (task->fn_ == notify_run) /* shown as the notify object that it is part of */
             continue;
-        if (!show(walk, EVLOOP_TYPE_TASK, name, post ? NULL : task,
+        if (!show(walk, EVLOOP_TYPE_TASK, name, post ? NULL : task, task->data,
                   atomic_get(&task->state_, relaxed)))
             return false;
     }
@@ -53,7 +53,7 @@ static bool show_notifies(evloop *loop, struct walk *walk)
 {
     list_each(&loop->notifies, link, following) {
         evloop_notify *notify = list_entry(link, evloop_notify, link_);
-        if (!show(walk, EVLOOP_TYPE_NOTIFY, notify->name, notify,
+        if (!show(walk, EVLOOP_TYPE_NOTIFY, notify->name, notify, notify->data,
                   atomic_get(&notify->state_, relaxed)))
             return false;
     }
@@ -67,7 +67,7 @@ static bool show_timers(evloop *loop, struct walk *walk)
     while ((timer = timers_list(&loop->timers, &place))) {
         while (timer) {
             evloop_timer *next = timer->next_;
-            if (!show(walk, EVLOOP_TYPE_TIMER, timer->name, timer, timer->state_))
+            if (!show(walk, EVLOOP_TYPE_TIMER, timer->name, timer, timer->data, timer->state_))
                 return false;
             timer = next;
         }
@@ -75,11 +75,13 @@ static bool show_timers(evloop *loop, struct walk *walk)
     return true;
 }
 
-static bool show_hooks(list_link *hooks, struct walk *walk)
+static bool show_hooks(evloop *loop, list_link *hooks, struct walk *walk)
 {
     list_each(hooks, link, following) {
         evloop_hook *hook = list_entry(link, evloop_hook, link_);
-        if (!show(walk, EVLOOP_TYPE_HOOK, hook->name, hook, hook->state_))
+        if (hook_is_mark(loop, link))
+            continue;
+        if (!show(walk, EVLOOP_TYPE_HOOK, hook->name, hook, hook->data, hook->state_))
             return false;
     }
     return true;
@@ -88,9 +90,9 @@ static bool show_hooks(list_link *hooks, struct walk *walk)
 static bool show_all_hooks(evloop *loop, struct walk *walk)
 {
     for (int kind = 0; kind < HOOK_KINDS; kind++)
-        if (!show_hooks(&loop->hooks[kind], walk))
+        if (!show_hooks(loop, &loop->hooks[kind], walk))
             return false;
-    return show_hooks(&loop->hook_phase, walk);
+    return true;
 }
 
 static bool show_watches(evloop *loop, struct walk *walk)
@@ -98,7 +100,7 @@ static bool show_watches(evloop *loop, struct walk *walk)
     evloop_watch *watch = poller_next_watch(&loop->poller, NULL);
     while (watch) {
         evloop_watch *next = poller_next_watch(&loop->poller, watch);
-        if (!show(walk, EVLOOP_TYPE_WATCH, watch->name, watch, watch->state_))
+        if (!show(walk, EVLOOP_TYPE_WATCH, watch->name, watch, watch->data, watch->state_))
             return false;
         watch = next;
     }
