@@ -135,13 +135,15 @@ static void discard_microtasks(evloop *loop)
 
 static void stop_all(evloop *loop)
 {
-    evloop_watch *watch;
+    evloop_watch *watch = poller_next_watch(&loop->poller, NULL);
     timers_stop_all(loop);
     hooks_stop_all(loop);
     notifies_stop_all(loop);
-    while ((watch = poller_next_watch(&loop->poller, NULL))) {
+    while (watch) {
+        evloop_watch *next = poller_next_watch(&loop->poller, watch);
         poller_remove(&loop->poller, watch);
         watch->state_ &= OBJECT_UNREF;
+        watch = next;
     }
 }
 

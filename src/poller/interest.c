@@ -7,6 +7,7 @@
  * thread only.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "evloop/error.h"
@@ -56,23 +57,33 @@ static int grow(struct poller *poller, size_t wanted)
     return 0;
 }
 
+static int make_page(struct poller *poller, size_t index)
+{
+    struct interest *interest = &poller->interest;
+    if (index >= interest->page_count && grow(poller, index + 1) != 0)
+        return -ENOMEM;
+    struct descriptor_page *page =
+        (struct descriptor_page *)memory_zalloc(poller->allocator, sizeof *page);
+    if (!page)
+        return -ENOMEM;
+    for (size_t i = 0; i < DESCRIPTORS_A_PAGE; i++)
+        list_init(&page->of[i].watches);
+    interest->pages[index] = page;
+    return 0;
+}
+
+/* A number that is no descriptor gets no memory, however large it is. */
 static int find_or_make(struct poller *poller, int fd, struct descriptor **found)
 {
     struct interest *interest = &poller->interest;
-    size_t index = (size_t)fd / DESCRIPTORS_A_PAGE;
-    if (index >= interest->page_count && grow(poller, index + 1) != 0)
-        return -ENOMEM;
-    if (!interest->pages[index]) {
-        struct descriptor_page *page =
-            (struct descriptor_page *)memory_zalloc(poller->allocator, sizeof *page);
-        if (!page)
-            return -ENOMEM;
-        for (size_t i = 0; i < DESCRIPTORS_A_PAGE; i++)
-            list_init(&page->of[i].watches);
-        interest->pages[index] = page;
-    }
     *found = find(interest, fd);
-    return 0;
+    if (*found)
+        return 0;
+    if (fcntl(fd, F_GETFD) < 0)
+        return -errno;
+    int err = make_page(poller, (size_t)fd / DESCRIPTORS_A_PAGE);
+    *found = err ? NULL : find(interest, fd);
+    return err;
 }
 
 static unsigned wanted_events(const struct descriptor *descriptor)
@@ -254,6 +265,14 @@ size_t poller_watch_count(const struct poller *poller)
     return poller->interest.watch_count;
 }
 
+static evloop_watch *first_watch(const struct descriptor_page *page, size_t place)
+{
+    for (; page && place < DESCRIPTORS_A_PAGE; place++)
+        if (!list_empty(&page->of[place].watches))
+            return watch_of(page->of[place].watches.next);
+    return NULL;
+}
+
 evloop_watch *poller_next_watch(const struct poller *poller, const evloop_watch *after)
 {
     const struct interest *interest = &poller->interest;
@@ -264,10 +283,11 @@ evloop_watch *poller_next_watch(const struct poller *poller, const evloop_watch 
             return watch_of(after->same_fd_.next);
         fd = (size_t)after->fd_ + 1;
     }
-    for (; fd < interest->page_count * DESCRIPTORS_A_PAGE; fd++) {
-        const struct descriptor *descriptor = find(interest, (int)fd);
-        if (descriptor && !list_empty(&descriptor->watches))
-            return watch_of(descriptor->watches.next);
+    evloop_watch *watch = NULL;
+    size_t place = fd % DESCRIPTORS_A_PAGE;
+    for (size_t i = fd / DESCRIPTORS_A_PAGE; !watch && i < interest->page_count; i++) {
+        watch = first_watch(interest->pages[i], place);
+        place = 0;
     }
-    return NULL;
+    return watch;
 }
