@@ -4,15 +4,23 @@
 
 #include "util/memory.h"
 
-enum { SPINS_FOR_A_PUSH = 64, TAIL_FLAGS = MICROTASKS_CLOSED | MICROTASKS_OVERFLOWING };
+enum {
+    SPINS_FOR_A_PUSH = 64,
+    OWN_AT_MOST = 1024,
+    TAIL_FLAGS = MICROTASKS_CLOSED | MICROTASKS_OVERFLOWING
+};
 
 int microtasks_init(struct microtasks *microtasks, const evloop_allocator *allocator,
                     uint32_t capacity, uintptr_t first_ticket)
 {
-    microtasks->slots =
-        (struct microtask_slot *)memory_zalloc(allocator, capacity * sizeof *microtasks->slots);
-    if (!microtasks->slots)
+    uint32_t own = capacity < OWN_AT_MOST ? capacity : OWN_AT_MOST;
+    size_t slots_size = capacity * sizeof *microtasks->slots;
+    void *memory = memory_zalloc(allocator, slots_size + own * sizeof *microtasks->own);
+    if (!memory)
         return -ENOMEM;
+    microtasks->slots = (struct microtask_slot *)memory;
+    microtasks->own = (struct microtask *)(void *)((char *)memory + slots_size);
+    microtasks->own_mask = own - 1;
     microtasks->allocator = allocator;
     microtasks->mask = (uintptr_t)(capacity - 1) * MICROTASK_TICKET;
     microtasks->head = first_ticket;
@@ -150,6 +158,7 @@ size_t microtasks_count(struct microtasks *microtasks)
     uintptr_t tail = atomic_get(&microtasks->tail, acquire) & ~(uintptr_t)TAIL_FLAGS;
     size_t count = (tail - microtasks->head) / MICROTASK_TICKET;
     count += microtasks->batch.count - microtasks->batch_next;
+    count += microtasks->own_tail - microtasks->own_head;
     mutex_lock(&microtasks->lock);
     count += microtasks->overflow.count;
     mutex_unlock(&microtasks->lock);

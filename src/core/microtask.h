@@ -13,8 +13,10 @@
  * - While OVERFLOWING is set no ticket is drawn: every push goes to the overflow. Only the consumer
  *   clears it, under the lock, when the overflow is empty and so is the batch that it took from
  *   there before.
- * - The order is: the ring, the batch, the overflow. The consumer takes the overflow only under the
- *   lock, and only if it finds there that no ticket is outstanding.
+ * - The order is: the own queue, the ring, the batch, the overflow. The consumer takes the overflow
+ *   only under the lock, and only if it finds there that no ticket is outstanding.
+ * - The loop's thread puts what it offers itself into a queue of its own, without atomics, but only
+ *   while the ring holds nothing and no flag is set: what is there is older than what is elsewhere.
  * - A ticket that was drawn and is not filled yet holds back everything behind it, the overflow
  *   included.
  *
@@ -50,6 +52,10 @@ struct microtasks {
 
     /* the consumer's */
     uintptr_t head; /* the next ticket to be taken */
+    struct microtask *own;
+    uint32_t own_mask;
+    uint32_t own_head;
+    uint32_t own_tail;
     struct microtask_vector batch;
     size_t batch_next;
 
@@ -111,6 +117,19 @@ static inline bool microtasks_push_to_ring(struct microtasks *microtasks, evloop
     }
 }
 
+/* For the loop's thread: whether its own queue took it. */
+static inline bool microtasks_push_own(struct microtasks *microtasks, evloop_fn fn, void *arg)
+{
+    /* relaxed: what another thread pushed before, and this one knows of, shows all the same */
+    if (atomic_get(&microtasks->tail, relaxed) != microtasks->head ||
+        microtasks->own_tail - microtasks->own_head > microtasks->own_mask)
+        return false;
+    struct microtask *place = &microtasks->own[microtasks->own_tail++ & microtasks->own_mask];
+    place->fn = fn;
+    place->arg = arg;
+    return true;
+}
+
 /* 0, EVLOOP_ECLOSED, or -ENOMEM. */
 static inline int microtasks_push(struct microtasks *microtasks, evloop_fn fn, void *arg)
 {
@@ -123,6 +142,10 @@ static inline int microtasks_push(struct microtasks *microtasks, evloop_fn fn, v
 static inline enum microtask_pop microtasks_pop(struct microtasks *microtasks,
                                                 struct microtask *task)
 {
+    if (microtasks->own_head != microtasks->own_tail) {
+        *task = microtasks->own[microtasks->own_head++ & microtasks->own_mask];
+        return MICROTASK_TAKEN;
+    }
     uintptr_t ticket = microtasks->head;
     struct microtask_slot *slot = microtasks_slot(microtasks, ticket);
     if (atomic_get(&slot->turn, acquire) != ticket + 1) /* partner: microtasks_push() */
@@ -143,7 +166,8 @@ static inline enum microtask_pop microtasks_pop(struct microtasks *microtasks,
 static inline bool microtasks_pending(const struct microtasks *microtasks)
 {
     uintptr_t tail = atomic_get(&microtasks->tail, seq_cst);
-    return tail != microtasks->head && (tail & ~(uintptr_t)MICROTASKS_CLOSED) != microtasks->head;
+    return microtasks->own_head != microtasks->own_tail ||
+           (tail != microtasks->head && (tail & ~(uintptr_t)MICROTASKS_CLOSED) != microtasks->head);
 }
 
 #endif

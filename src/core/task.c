@@ -307,9 +307,9 @@ void tasks_discard_all(evloop *loop)
         discard(loop, list_entry(link, evloop_task, link_));
 }
 
-static int offer_microtask_slowly(evloop *loop, evloop_fn fn, void *arg)
+static NOINLINE int offer_microtask(evloop *loop, evloop_fn fn, void *arg)
 {
-    int err = microtasks_push_slowly(&loop->microtasks, fn, arg);
+    int err = microtasks_push(&loop->microtasks, fn, arg);
     if (err == EVLOOP_ECLOSED)
         state_leave_open(loop);
     return err;
@@ -318,9 +318,7 @@ static int offer_microtask_slowly(evloop *loop, evloop_fn fn, void *arg)
 static NOINLINE int offer_microtask_and_wake(evloop *loop, evloop_fn fn, void *arg)
 {
     state_visit(loop);
-    int err = 0;
-    if (!microtasks_push_to_ring(&loop->microtasks, fn, arg))
-        err = offer_microtask_slowly(loop, fn, arg);
+    int err = offer_microtask(loop, fn, arg);
     state_wake_and_leave(loop);
     return err;
 }
@@ -334,7 +332,7 @@ int evloop_microtask(evloop *loop, evloop_fn fn, void *arg)
         return err;
     if (!state_on_loop_thread(loop))
         return offer_microtask_and_wake(loop, fn, arg);
-    if (microtasks_push_to_ring(&loop->microtasks, fn, arg)) /* its own thread is awake */
+    if (microtasks_push_own(&loop->microtasks, fn, arg)) /* and it is awake */
         return 0;
-    return offer_microtask_slowly(loop, fn, arg);
+    return offer_microtask(loop, fn, arg);
 }
