@@ -48,25 +48,13 @@ static int read_options(evloop_options *options, const evloop_options *given)
     return 0;
 }
 
-/* Zeroed, and aligned to a cache line, whatever the allocator gives. */
-static evloop *alloc_loop(const evloop_allocator *allocator)
-{
-    char *memory = (char *)memory_zalloc(allocator, sizeof(evloop) + CACHE_LINE);
-    if (!memory)
-        return NULL;
-    evloop *loop = (evloop *)(((uintptr_t)memory + CACHE_LINE) & ~(uintptr_t)(CACHE_LINE - 1));
-    loop->memory = memory;
-    loop->allocator = *allocator;
-    return loop;
-}
-
 static void free_loop(evloop *loop)
 {
     evloop_allocator allocator = loop->allocator;
     poller_free(&loop->poller);
     posts_free(loop);
     microtasks_free(&loop->microtasks);
-    memory_free(&allocator, loop->memory);
+    memory_free_aligned(&allocator, loop);
 }
 
 static int init_loop(evloop *loop, const evloop_options *options)
@@ -106,9 +94,11 @@ int evloop_create(evloop **out, const evloop_options *given)
         err = state_watch_forks();
     if (err)
         return err;
-    evloop *loop = alloc_loop(options.allocator ? options.allocator : &default_allocator);
+    const evloop_allocator *allocator = options.allocator ? options.allocator : &default_allocator;
+    evloop *loop = (evloop *)memory_zalloc_aligned(allocator, sizeof *loop);
     if (!loop)
         return -ENOMEM;
+    loop->allocator = *allocator;
     err = poller_choose(&loop->poller, &loop->allocator, options.backend);
     if (!err)
         err = init_loop(loop, &options);

@@ -24,19 +24,17 @@ enum life { LIFE_OPEN, LIFE_DRAINING, LIFE_CLOSED };
 /* What another thread wants the loop to look at. */
 enum { ATTEND_STOP = 1, ATTEND_SHUTDOWN = 2 };
 
-/* Nodes of evloop_post() at rest: a ring; any thread takes, the loop's thread gives back. */
+/* Nodes of evloop_post() at rest: post.c. */
 struct post_cache {
-    struct post_node *nodes;
-    ATOMIC(struct post_node *) *ring;
-    uint64_t mask;
-    CACHE_ALIGNED ATOMIC(uint64_t) taken; /* positions, never wrapping */
-    CACHE_ALIGNED ATOMIC(uint64_t) given;
+    struct post_node *nodes; /* those that were made with the loop */
+    ATOMIC(struct post_ring *) ring;
+    uint64_t given; /* the loop's thread only */
+    uint64_t taken_seen;
 };
 
 struct evloop {
     /* set at creation; read by every thread */
     evloop_allocator allocator;
-    void *memory; /* what the allocator gave for this struct, before alignment */
     void *data;
     evloop_discard_fn discard;
     uint32_t task_budget;
@@ -105,17 +103,22 @@ int loop_read_clock(evloop *loop);
 void loop_drain_microtasks(evloop *loop);
 
 /* task.c */
-int posts_init(evloop *loop, uint32_t capacity);
-void posts_free(evloop *loop);
+int task_offer(evloop *loop, evloop_task *task, evloop_task_fn fn, uintptr_t flags);
 void tasks_take(evloop *loop);
 void tasks_run(evloop *loop);
 void tasks_discard_all(evloop *loop);
-bool task_is_post(const evloop_task *task);
 bool task_taken(const evloop_task *task);
 void task_prepare(evloop *loop, evloop_task *task, uintptr_t flags);
 void task_withdraw(evloop *loop, evloop_task *task);
 void task_enqueue(evloop *loop, evloop_task *task);
 bool tasks_left(const evloop *loop);
+
+/* post.c */
+int posts_init(evloop *loop, uint32_t capacity);
+void posts_free(evloop *loop);
+void posts_publish(evloop *loop);
+bool task_is_post(const evloop_task *task);
+void post_discard(evloop *loop, evloop_task *task);
 
 /* notify.c */
 void notify_run(evloop_task *task);

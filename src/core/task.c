@@ -1,5 +1,5 @@
 /*
- * task.c: tasks and posted functions, from the offer to the callback.
+ * task.c: tasks and microtasks, from the offer to the callback.
  *
  * A task's state word says QUEUED (OBJECT_ACTIVE) from the moment of the offer until its callback
  * begins; TAKEN once the loop's thread has moved it from the ingress queue to one of its own lists,
@@ -7,17 +7,8 @@
  * the push, the loop's thread after it.
  */
 #include "core/loop.h"
-#include "util/memory.h"
 
 enum { TASK_URGENT = OBJECT_BIT_2, TASK_TAKEN = OBJECT_BIT_3 };
-
-struct post_node {
-    evloop_task task; /* its data is the argument */
-    evloop_fn fn;
-    bool cached;
-};
-
-static void run_post(evloop_task *task);
 
 /* Before the push: the word that says that the task is queued. */
 void task_prepare(evloop *loop, evloop_task *task, uintptr_t flags)
@@ -31,12 +22,7 @@ bool task_taken(const evloop_task *task)
     return atomic_get(&task->state_, relaxed) & TASK_TAKEN;
 }
 
-bool task_is_post(const evloop_task *task)
-{
-    return task->fn_ == run_post;
-}
-
-static int offer(evloop *loop, evloop_task *task, evloop_task_fn fn, uintptr_t flags)
+int task_offer(evloop *loop, evloop_task *task, evloop_task_fn fn, uintptr_t flags)
 {
     uintptr_t before = atomic_get(&task->state_, relaxed);
     if (before & OBJECT_ACTIVE)
@@ -58,7 +44,7 @@ static int submit(evloop *loop, evloop_task *task, evloop_task_fn fn, uintptr_t 
     if (!loop || !task || !fn)
         return -EINVAL;
     int err = loop_check_offer(loop);
-    return err ? err : offer(loop, task, fn, flags);
+    return err ? err : task_offer(loop, task, fn, flags);
 }
 
 int evloop_submit(evloop *loop, evloop_task *task, evloop_task_fn fn)
@@ -139,6 +125,7 @@ void tasks_run(evloop *loop)
     run_phase(loop, &loop->urgent, &loop->urgent_phase, UINT32_MAX);
     uint64_t first_not_run = loop->count.tasks_run + loop->task_budget;
     run_phase(loop, &loop->tasks, &loop->task_phase, loop->task_budget);
+    posts_publish(loop);
     if (loop->count.tasks_run == first_not_run && !list_empty(&loop->tasks))
         loop->count.task_overruns++;
 }
@@ -200,103 +187,13 @@ evloop *evloop_task_loop(const evloop_task *task)
     return task ? object_loop(atomic_get(&task->state_, relaxed)) : NULL;
 }
 
-int posts_init(evloop *loop, uint32_t capacity)
-{
-    struct post_cache *posts = &loop->posts;
-    posts->nodes =
-        (struct post_node *)memory_zalloc(&loop->allocator, capacity * sizeof *posts->nodes);
-    posts->ring = (ATOMIC(struct post_node *) *)memory_zalloc(&loop->allocator,
-                                                              capacity * sizeof *posts->ring);
-    if (!posts->nodes || !posts->ring)
-        return -ENOMEM;
-    posts->mask = capacity - 1;
-    for (uint32_t i = 0; i < capacity; i++) {
-        posts->nodes[i].cached = true;
-        atomic_set(&posts->ring[i], &posts->nodes[i], relaxed);
-    }
-    atomic_set(&posts->taken, 0, relaxed);
-    atomic_set(&posts->given, capacity, relaxed);
-    return 0;
-}
-
-void posts_free(evloop *loop)
-{
-    memory_free(&loop->allocator, loop->posts.nodes);
-    memory_free(&loop->allocator, (void *)loop->posts.ring);
-}
-
-/*
- * A position is taken by one exchange. Its place in the ring is written again only for a position
- * one lap further on, which is given only after this one was taken: what was read is right if the
- * exchange succeeds. acquire on `taken`: whoever moved it there had seen as many given, and so does
- * this thread.
- */
-static struct post_node *take_node(evloop *loop)
-{
-    struct post_cache *posts = &loop->posts;
-    uint64_t taken = atomic_get(&posts->taken, acquire); /* partner: the exchange below */
-    struct post_node *node;
-    do {
-        if (taken == atomic_get(&posts->given, acquire)) /* partner: give_node() */
-            return (struct post_node *)memory_zalloc(&loop->allocator, sizeof *node);
-        node = atomic_get(&posts->ring[taken & posts->mask], relaxed);
-    } while (!atomic_try(&posts->taken, &taken, taken + 1, acq_rel, acquire));
-    return node;
-}
-
-/* Loop's thread. The ring has room for all nodes of the cache. */
-static void give_node(evloop *loop, struct post_node *node)
-{
-    struct post_cache *posts = &loop->posts;
-    if (!node->cached) {
-        memory_free(&loop->allocator, node);
-        return;
-    }
-    uint64_t given = atomic_get(&posts->given, relaxed);
-    atomic_set(&posts->ring[given & posts->mask], node, relaxed);
-    atomic_set(&posts->given, given + 1, release); /* partner: take_node() */
-}
-
-static void run_post(evloop_task *task)
-{
-    struct post_node *node = list_entry(task, struct post_node, task);
-    evloop_fn fn = node->fn;
-    void *arg = node->task.data;
-    give_node(evloop_task_loop(task), node);
-    fn(arg);
-}
-
-int evloop_post(evloop *loop, evloop_fn fn, void *arg)
-{
-    if (!loop || !fn)
-        return -EINVAL;
-    int err = loop_check_offer(loop);
-    if (err)
-        return err;
-    struct post_node *node = take_node(loop);
-    if (!node)
-        return -ENOMEM;
-    node->fn = fn;
-    node->task.data = arg;
-    err = offer(loop, &node->task, run_post, 0);
-    if (err && !node->cached) /* a cached one stays out: the gate is closed for good */
-        memory_free(&loop->allocator, node);
-    return err;
-}
-
 static void discard(evloop *loop, evloop_task *task)
 {
     release_task(loop, task);
-    if (task_is_post(task)) {
-        struct post_node *node = list_entry(task, struct post_node, task);
-        evloop_fn fn = node->fn;
-        void *arg = node->task.data;
-        give_node(loop, node);
-        if (loop->discard)
-            loop->discard(loop, fn, arg);
-    } else if (task->info && task->info->discard) {
+    if (task_is_post(task))
+        post_discard(loop, task);
+    else if (task->info && task->info->discard)
         task->info->discard(task);
-    }
 }
 
 void tasks_discard_all(evloop *loop)

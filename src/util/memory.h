@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "evloop/loop.h"
+#include "util/atomic.h"
 
 static inline void *memory_resize_default(void *context, void *memory, size_t size)
 {
@@ -33,6 +34,23 @@ static inline void memory_free(const evloop_allocator *allocator, void *memory)
 {
     if (memory)
         allocator->resize(allocator->context, memory, 0);
+}
+
+/* Zeroed, and aligned to a cache line, whatever the allocator gives; the address it gave stands before. */
+static inline void *memory_zalloc_aligned(const evloop_allocator *allocator, size_t size)
+{
+    char *memory = (char *)memory_zalloc(allocator, size + CACHE_LINE);
+    if (!memory)
+        return NULL;
+    void **aligned = (void **)(((uintptr_t)memory + CACHE_LINE) & ~(uintptr_t)(CACHE_LINE - 1));
+    aligned[-1] = memory;
+    return aligned;
+}
+
+static inline void memory_free_aligned(const evloop_allocator *allocator, void *aligned)
+{
+    if (aligned)
+        memory_free(allocator, ((void **)aligned)[-1]);
 }
 
 #endif
