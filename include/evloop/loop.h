@@ -164,10 +164,11 @@ EVLOOP_API bool evloop_alive(evloop *loop);
 EVLOOP_API bool evloop_on_loop_thread(const evloop *loop);
 
 /**
- * The loop's clock, ns, monotonic, as it was last read: at the start of a turn and after a sleep.
+ * The loop's clock, ns, monotonic: it stands still during a turn, and is read again at the start of
+ * the next one, and after a sleep.
  * Thread: loop. Since 0.1.0.
  */
-EVLOOP_API uint64_t evloop_now(const evloop *loop);
+EVLOOP_API uint64_t evloop_now(evloop *loop);
 
 /**
  * Reads the clock, and returns it (0 for NULL). Timers do not need it: they are never early.

@@ -168,6 +168,7 @@ int loop_read_clock(evloop *loop)
     int err = poller_clock(&now);
     if (err)
         return err;
+    loop->now_stale = false;
     if (now > loop->now)
         loop->now = now;
     timers_arm(&loop->timers, loop->now);
@@ -289,7 +290,9 @@ static uint64_t next_moment(evloop *loop, uint64_t until)
  */
 static int spin_for_work(evloop *loop, uint64_t end)
 {
-    int err = 0;
+    int err = loop_read_clock(loop);
+    if (end > loop->now + loop->spin_ns)
+        end = loop->now + loop->spin_ns;
     while (!err && loop->now < end && !state_has_work(loop)) {
         for (int gap = 0; gap < 64; gap++)
             cpu_relax();
@@ -299,19 +302,19 @@ static int spin_for_work(evloop *loop, uint64_t end)
 }
 
 /* Announces the sleep if there is nothing to do; how long it may last. */
-static int prepare_sleep(evloop *loop, uint64_t until, uint64_t *timeout_ns)
+static int prepare_sleep(evloop *loop, const struct run *run, uint64_t *timeout_ns)
 {
     *timeout_ns = 0;
     if (!has_refs(loop) || loop->idle_refs > 0 || state_has_work(loop))
         return 0;
-    int err = loop_read_clock(loop);
+    int err = 0;
+    if (run->until != EVLOOP_FOREVER || draining(loop) || timers_any(&loop->timers))
+        err = loop_read_clock(loop);
     if (err)
         return err;
-    uint64_t moment = next_moment(loop, until);
-    if (loop->spin_ns > 0) {
-        uint64_t end = loop->now + loop->spin_ns;
-        err = spin_for_work(loop, end < moment ? end : moment);
-    }
+    uint64_t moment = next_moment(loop, run->until);
+    if (loop->spin_ns > 0)
+        err = spin_for_work(loop, moment);
     uint64_t timeout = time_until(loop, moment);
     if (!err && timeout > 0 && state_begin_sleep(loop))
         *timeout_ns = timeout;
@@ -337,7 +340,7 @@ static void dispatch(evloop *loop)
 static int poll_phase(evloop *loop, const struct run *run)
 {
     uint64_t timeout_ns = 0;
-    int err = may_sleep(loop, run) ? prepare_sleep(loop, run->until, &timeout_ns) : 0;
+    int err = may_sleep(loop, run) ? prepare_sleep(loop, run, &timeout_ns) : 0;
     if (err)
         return err;
     if (!timeout_ns && loop->polled && poller_watch_count(&loop->poller) == 0)
@@ -348,8 +351,9 @@ static int poll_phase(evloop *loop, const struct run *run)
     if (timeout_ns) {
         loop->count.sleeps++;
         state_end_sleep(loop);
-        int clock_err = loop_read_clock(loop);
-        err = err ? err : clock_err;
+        loop->now_stale = true;
+        if (!err && (run->until != EVLOOP_FOREVER || draining(loop)))
+            err = loop_read_clock(loop);
     }
     dispatch(loop);
     return err;
@@ -430,16 +434,21 @@ int evloop_run_for(evloop *loop, uint64_t timeout_ns)
     return run_until(loop, EVLOOP_RUN_DEFAULT, end);
 }
 
-uint64_t evloop_now(const evloop *loop)
+/* After a sleep the clock is read by whoever asks first: most callbacks do not. */
+uint64_t evloop_now(evloop *loop)
 {
-    return loop ? loop->now : 0;
+    if (!loop)
+        return 0;
+    if (loop->now_stale)
+        loop_read_clock(loop);
+    return loop->now;
 }
 
 uint64_t evloop_update(evloop *loop)
 {
     if (loop_check_thread(loop) == 0)
         loop_read_clock(loop);
-    return evloop_now(loop);
+    return loop ? loop->now : 0;
 }
 
 int evloop_backend_fd(const evloop *loop)

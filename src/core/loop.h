@@ -59,6 +59,7 @@ struct evloop {
 
     /* the loop's thread only */
     CACHE_ALIGNED uint64_t now;
+    bool now_stale;       /* the loop has slept since */
     uint64_t refs;        /* active objects that keep the loop alive; tasks apart */
     uint64_t notify_refs; /* ... of which notify objects */
     uint64_t task_refs;   /* tasks that keep the loop alive, of those taken from the ingress */

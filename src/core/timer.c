@@ -445,7 +445,7 @@ uint64_t evloop_timer_due_in(const evloop_timer *timer)
 {
     if (!timer || !(timer->state_ & OBJECT_ACTIVE))
         return EVLOOP_FOREVER;
-    uint64_t now = object_loop(timer->state_)->now;
+    uint64_t now = evloop_now(object_loop(timer->state_));
     if (timer->deadline_ == UINT64_MAX || (timer->state_ & TIMER_FRESH))
         return timer->deadline_;
     return timer->deadline_ > now ? timer->deadline_ - now : 0;

@@ -55,6 +55,12 @@ bool timers_collect(struct timers *timers, uint64_t now);
  * may be fresh.
  */
 uint64_t timers_earliest(struct timers *timers);
+/* Whether there may be a timer. */
+static inline bool timers_any(const struct timers *timers)
+{
+    return timers->levels_used || timers->fresh_count || timers->due;
+}
+
 /* Any timer but those before; for walking. *place begins as 0. */
 evloop_timer *timers_list(const struct timers *timers, size_t *place);
 

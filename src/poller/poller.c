@@ -155,9 +155,12 @@ int poller_apply_changes(struct poller *poller)
 
 int poller_wait(struct poller *poller, uint64_t timeout_ns)
 {
-    int err = poller_init(poller);
-    if (!err)
-        err = poller_enter(poller);
+    int err = poller_enter(poller);
+    if (err == INIT_PENDING) {
+        err = poller_init(poller);
+        if (!err)
+            err = poller_enter(poller);
+    }
     if (err)
         return err;
     err = apply_changes(poller);

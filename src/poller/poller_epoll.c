@@ -110,6 +110,8 @@ static uint32_t to_epoll(unsigned events)
 static unsigned from_epoll(uint32_t mask)
 {
     unsigned events = 0;
+    if (mask == EPOLLIN) /* nearly always */
+        return EVLOOP_READABLE;
     if (mask & EPOLLIN)
         events |= EVLOOP_READABLE;
     if (mask & EPOLLOUT)
