@@ -44,8 +44,13 @@
 #define EVLOOP_FOREVER UINT64_MAX
 
 /** The struct of the given type whose member `member` stands at `ptr`. */
+#ifdef __cplusplus
+#define evloop_container_of(ptr, type, member)                                                     \
+    (reinterpret_cast<type *>(reinterpret_cast<char *>(ptr) - offsetof(type, member)))
+#else
 #define evloop_container_of(ptr, type, member)                                                     \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#endif
 
 EVLOOP_BEGIN_DECLS
 

@@ -117,6 +117,7 @@ struct evloop_notify {
     /* private */
     evloop_notify_fn fn_;
     EVLOOP_ATOMIC(uintptr_t) state_;
+    EVLOOP_ATOMIC(uintptr_t) senders_;
     struct evloop_link link_;
     evloop_task task_;
 };

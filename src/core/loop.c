@@ -137,6 +137,18 @@ static void stop_all(evloop *loop)
     }
 }
 
+static void tear_down(evloop *loop)
+{
+    state_close_gate(loop);
+    atomic_set(&loop->life, LIFE_CLOSED, release); /* partner: loop_check_offer() */
+    stop_all(loop);
+    state_end_sleep(loop);
+    state_settle(loop);
+    tasks_discard_all(loop);
+    discard_microtasks(loop);
+}
+
+/* Who destroys a loop counts as its runner, so that a discard callback cannot do it again. */
 int evloop_destroy(evloop *loop, unsigned flags)
 {
     int err = loop_check(loop);
@@ -144,18 +156,15 @@ int evloop_destroy(evloop *loop, unsigned flags)
         return err;
     if (flags & ~EVLOOP_DESTROY_FORCE)
         return -EINVAL;
-    if (atomic_get(&loop->runner, acquire) != 0)
+    uintptr_t nobody = 0;
+    /* acquire: what the last run left; partner: state_leave_run() */
+    if (!atomic_claim(&loop->runner, &nobody, thread_self(), acquire, relaxed))
         return -EBUSY;
-    if (!(flags & EVLOOP_DESTROY_FORCE) && has_leftovers(loop))
+    if (!(flags & EVLOOP_DESTROY_FORCE) && has_leftovers(loop)) {
+        atomic_set(&loop->runner, 0, release); /* partner: state_enter_run() */
         return -EBUSY;
-
-    state_close_gate(loop);
-    atomic_set(&loop->life, LIFE_CLOSED, release);
-    stop_all(loop);
-    tasks_discard_all(loop);
-    discard_microtasks(loop);
-    state_end_sleep(loop);
-    state_settle(loop);
+    }
+    tear_down(loop);
     poller_close(&loop->poller);
     free_loop(loop);
     return 0;
@@ -207,31 +216,39 @@ static bool has_refs(const evloop *loop)
     return loop->refs > (draining(loop) ? loop->notify_refs : 0);
 }
 
-bool evloop_alive(evloop *loop)
+static bool is_alive(evloop *loop)
 {
-    if (!loop)
-        return false;
     tasks_take(loop);
     return has_refs(loop) || loop->task_refs > 0 || loop->executing ||
            microtasks_pending(&loop->microtasks);
 }
 
+bool evloop_alive(evloop *loop)
+{
+    return loop_check_start(loop) == 0 && is_alive(loop);
+}
+
 /*
  * The end of a shutdown: all that was accepted is done, and nothing else may go on, or nothing is
- * left that could.
+ * left that could. The thread that called for it may still be on its way from one queue to the next:
+ * this one makes sure that all are closed before it looks whether they are empty.
  */
 static bool shutdown_finished(evloop *loop)
 {
-    if (!draining(loop) || accepted_work_left(loop))
+    if (!draining(loop))
+        return false;
+    state_close_gate(loop);
+    if (accepted_work_left(loop))
         return false;
     if (!loop->notifies_closed) {
         notifies_close(loop);
         if (accepted_work_left(loop))
             return false;
     }
-    if (has_refs(loop) && loop->now < atomic_get(&loop->shutdown_deadline, relaxed))
+    if (has_refs(loop) && loop_read_clock(loop) == 0 &&
+        loop->now < atomic_get(&loop->shutdown_deadline, relaxed))
         return false;
-    atomic_set(&loop->life, LIFE_CLOSED, release);
+    atomic_set(&loop->life, LIFE_CLOSED, release); /* partner: state_enter_run() */
     return true;
 }
 
@@ -291,7 +308,7 @@ static uint64_t next_moment(evloop *loop, uint64_t until)
 static int spin_for_work(evloop *loop, uint64_t end)
 {
     int err = loop_read_clock(loop);
-    if (end > loop->now + loop->spin_ns)
+    if (end > loop->now && end - loop->now > loop->spin_ns)
         end = loop->now + loop->spin_ns;
     while (!err && loop->now < end && !state_has_work(loop)) {
         for (int gap = 0; gap < 64; gap++)
@@ -354,6 +371,7 @@ static int poll_phase(evloop *loop, const struct run *run)
         loop->now_stale = true;
         if (!err && (run->until != EVLOOP_FOREVER || draining(loop)))
             err = loop_read_clock(loop);
+        loop_drain_microtasks(loop);
     }
     dispatch(loop);
     return err;
@@ -392,7 +410,7 @@ static int run_turns(evloop *loop, const struct run *run)
     for (;;) {
         if (stop_requested(loop) || shutdown_finished(loop))
             return 0;
-        if (run->mode != EVLOOP_RUN_NOWAIT && !evloop_alive(loop))
+        if (run->mode != EVLOOP_RUN_NOWAIT && !draining(loop) && !is_alive(loop))
             return 0;
         int err = turn(loop, run);
         if (err || has_run_enough(loop, run)) {
@@ -460,7 +478,8 @@ int evloop_backend_fd(const evloop *loop)
 uint64_t evloop_next_timeout_ns(evloop *loop)
 {
     if (loop_check_thread(loop) != 0 || loop->idle_refs > 0 || state_has_work(loop) ||
-        poller_changed(&loop->poller) || loop_read_clock(loop) != 0)
+        poller_changed(&loop->poller) || (draining(loop) && !has_refs(loop)) ||
+        loop_read_clock(loop) != 0)
         return 0;
     return time_until(loop, next_moment(loop, EVLOOP_FOREVER));
 }
@@ -480,24 +499,30 @@ void *evloop_data(const evloop *loop)
     return loop ? loop->data : NULL;
 }
 
+static bool another_thread_ran_it(const evloop *loop)
+{
+    return atomic_get(&loop->runner, relaxed) != 0 && !state_on_loop_thread(loop);
+}
+
 int evloop_after_fork(evloop *loop)
 {
     if (!loop)
         return -EINVAL;
     if (loop_check(loop) == 0)
         return 0;
+    if (another_thread_ran_it(loop))
+        return -EBUSY;
     int err = poller_after_fork(&loop->poller);
     if (err)
         return err;
     microtasks_after_fork(&loop->microtasks);
     notifies_after_fork(loop);
+    loop->count.wakes_sent += atomic_get(&loop->wakes_sent, relaxed);
     loop->wakes_owed = 0;
-    atomic_set(&loop->wakes_sent, 0, relaxed);
+    atomic_set(&loop->wakes_sent, 0, relaxed); /* from here on: the only thread of this process */
     atomic_set(&loop->visitors, 0, relaxed);
-    if (!state_on_loop_thread(loop)) {
-        atomic_set(&loop->runner, 0, relaxed);
+    if (!state_on_loop_thread(loop))
         ingress_announce_sleep(&loop->ingress);
-    }
     loop->fork_generation = atomic_get(&state_fork_generation, relaxed);
     return 0;
 }

@@ -27,6 +27,7 @@ enum { ATTEND_STOP = 1, ATTEND_SHUTDOWN = 2 };
 /* Nodes of evloop_post() at rest: post.c. */
 struct post_cache {
     struct post_node *nodes; /* those that were made with the loop */
+    uint64_t capacity;       /* how many these are */
     ATOMIC(struct post_ring *) ring;
     uint64_t given; /* the loop's thread only */
     uint64_t taken_seen;

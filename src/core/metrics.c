@@ -17,9 +17,10 @@ int evloop_get_metrics(evloop *loop, evloop_metrics *metrics)
     evloop_metrics now = loop->count;
     now.callbacks += now.tasks_run + now.microtasks_run + now.timers_fired + now.events;
     now.microtask_overflows = microtasks_overflows(&loop->microtasks);
-    now.wakes_sent = atomic_get(&loop->wakes_sent, relaxed);
+    now.wakes_sent += atomic_get(&loop->wakes_sent, relaxed);
     uint64_t offers = now.tasks_accepted + now.microtasks_run;
-    now.wakes_avoided = offers > now.wakes_sent ? offers - now.wakes_sent : 0;
+    if (offers > now.wakes_sent + now.wakes_avoided) /* the wake of a stop does not make it less */
+        now.wakes_avoided = loop->count.wakes_avoided = offers - now.wakes_sent;
     now.size = metrics->size;
 
     size_t known = metrics->size < sizeof now ? metrics->size : sizeof now;

@@ -52,6 +52,7 @@ static int vector_grow(struct microtask_vector *vector, const evloop_allocator *
     if (vector->count)
         memcpy(items, old, vector->count * sizeof *items);
     vector->items = items;
+    compiler_barrier();
     vector->capacity = capacity;
     memory_free(allocator, old);
     return 0;
@@ -68,7 +69,9 @@ static int push_locked(struct microtasks *microtasks, struct microtask task)
     /* seq_cst: the pre-sleep check sees the flag, or this thread sees the sleep */
     if (atomic_or(&microtasks->tail, MICROTASKS_OVERFLOWING, seq_cst) & MICROTASKS_CLOSED)
         return EVLOOP_ECLOSED;
-    overflow->items[overflow->count++] = task;
+    overflow->items[overflow->count] = task;
+    compiler_barrier(); /* a fork's child finds an item that is whole, or none */
+    overflow->count++;
     microtasks->overflow_count++;
     return 0;
 }

@@ -4,19 +4,17 @@
  *
  * The first sender since the last callback sets PENDING and pushes the object's task; others find
  * PENDING set, and leave what they wrote behind an exchange of their own. Setting PENDING is the
- * acceptance. When the gate closes between the two steps the push is refused; the sender says
- * REFUSED then, and the loop, which looks at every object once while it drains, delivers the signal
- * itself.
+ * acceptance. When the gate closes between the two steps the push is refused; the loop, which looks
+ * at every object once while it drains, then delivers the signal itself.
  *
- * A sender's last access to the object is its push, or saying REFUSED. So the loop's thread can
- * wait for one that is between the two steps: a few instructions, unless it was preempted there.
+ * A sender counts in `senders_` for as long as it may touch the loop or the object's task, so that
+ * the loop's thread can wait until no sender is between the two steps.
  */
 #include "core/loop.h"
 
 enum {
     NOTIFY_PENDING = OBJECT_BIT_2, /* signalled, not delivered */
-    NOTIFY_REFUSED = OBJECT_BIT_3, /* signalled, but the queue was closed */
-    NOTIFY_CLOSED = OBJECT_BIT_4   /* the loop delivers no more */
+    NOTIFY_CLOSED = OBJECT_BIT_3   /* the loop delivers no more */
 };
 
 #define notify_of_task(task) list_entry(task, evloop_notify, task_)
@@ -25,7 +23,7 @@ void notify_run(evloop_task *task)
 {
     evloop_notify *notify = notify_of_task(task);
     /* acquire: what the senders wrote; partner: the exchange in evloop_notify_send() */
-    atomic_and(&notify->state_, ~(uintptr_t)(NOTIFY_PENDING | NOTIFY_REFUSED), acq_rel);
+    atomic_and(&notify->state_, ~(uintptr_t)NOTIFY_PENDING, acq_rel);
     notify->fn_(notify);
 }
 
@@ -50,66 +48,59 @@ int evloop_notify_start(evloop *loop, evloop_notify *notify, evloop_notify_fn fn
     return 0;
 }
 
+static void push(evloop *loop, evloop_notify *notify)
+{
+    evloop_task *task = &notify->task_;
+    task->fn_ = notify_run;
+    task_prepare(loop, task, 0);
+    if (ingress_push(&loop->ingress, &task->link_) == INGRESS_ACCEPTED_WAKE)
+        state_send_wake(loop);
+}
+
+static int signal_counted(evloop_notify *notify)
+{
+    uintptr_t state = atomic_get(&notify->state_, acquire); /* partner: evloop_notify_start() */
+    do {
+        if (!(state & OBJECT_ACTIVE))
+            return -EINVAL;
+        int err = loop_check_offer(object_loop(state));
+        if (err)
+            return err;
+        if (state & NOTIFY_CLOSED)
+            return EVLOOP_ECLOSED;
+        /* release: what this thread wrote; partner: notify_run(). Even if PENDING is set already. */
+    } while (!atomic_try(&notify->state_, &state, state | NOTIFY_PENDING, acq_rel, acquire));
+    if (!(state & NOTIFY_PENDING))
+        push(object_loop(state), notify);
+    return 0;
+}
+
 int evloop_notify_send(evloop_notify *notify)
 {
     if (!notify)
         return -EINVAL;
-    uintptr_t state = atomic_get(&notify->state_, acquire); /* partner: evloop_notify_start() */
-    evloop *loop = object_loop(state);
-    if (!(state & OBJECT_ACTIVE))
-        return -EINVAL;
-    int err = loop_check_offer(loop);
-    if (err)
-        return err;
-    do {
-        if (!(state & OBJECT_ACTIVE))
-            return -EINVAL;
-        if (state & NOTIFY_CLOSED)
-            return EVLOOP_ECLOSED;
-        /*
-         * release: what this thread wrote; partner: notify_run(). Even if PENDING is set already.
-         */
-    } while (!atomic_try(&notify->state_, &state, state | NOTIFY_PENDING, acq_rel, acquire));
-    if (state & NOTIFY_PENDING)
-        return 0;
-
-    evloop_task *task = &notify->task_;
-    task->fn_ = notify_run;
-    task_prepare(loop, task, 0);
-    switch (ingress_push(&loop->ingress, &task->link_)) {
-    case INGRESS_REFUSED:
-        atomic_or(&notify->state_, NOTIFY_REFUSED, release); /* partner: settle() */
-        break;
-    case INGRESS_ACCEPTED_WAKE:
-        state_send_wake(loop);
-        break;
-    case INGRESS_ACCEPTED:
-        break;
-    }
-    return 0;
+    /* seq_cst: stop sees the count, or this thread sees the stop; partner: settle() */
+    atomic_add(&notify->senders_, 1, seq_cst);
+    int err = signal_counted(notify);
+    atomic_sub(&notify->senders_, 1, release); /* partner: settle() */
+    return err;
 }
 
 /*
- * Returns when no sender is between its two steps; whether the object's task is in one of the
- * loop's lists.
+ * Returns when no sender is between its two steps; whether the object's task is in one of the loop's
+ * lists.
  */
 static bool settle(evloop *loop, evloop_notify *notify)
 {
-    while (atomic_get(&notify->state_, acquire) & NOTIFY_PENDING) {
-        tasks_take(loop);
-        if (task_taken(&notify->task_))
-            return true;
-        if (atomic_get(&notify->state_, acquire) &
-            NOTIFY_REFUSED) /* partner: evloop_notify_send() */
-            return false;
+    while (atomic_get(&notify->senders_, seq_cst) != 0) /* partner: evloop_notify_send() */
         thread_yield();
-    }
-    return false;
+    tasks_take(loop);
+    return task_taken(&notify->task_);
 }
 
 static void deactivate(evloop *loop, evloop_notify *notify)
 {
-    uintptr_t state = atomic_and(&notify->state_, ~(uintptr_t)OBJECT_ACTIVE, acq_rel);
+    uintptr_t state = atomic_and(&notify->state_, ~(uintptr_t)OBJECT_ACTIVE, seq_cst);
     if (settle(loop, notify))
         task_withdraw(loop, &notify->task_);
     list_remove(&notify->link_);
@@ -168,16 +159,15 @@ evloop *evloop_notify_loop(const evloop_notify *notify)
 }
 
 /*
- * The queue is closed and empty. Signals that were accepted and could not be pushed are queued
- * here, and no object takes any more.
+ * The queue is closed and empty. No object takes any more, and signals that were accepted and could
+ * not be pushed are queued here.
  */
 void notifies_close(evloop *loop)
 {
     list_each(&loop->notifies, link, following) {
         evloop_notify *notify = list_entry(link, evloop_notify, link_);
-        atomic_or(&notify->state_, NOTIFY_CLOSED, acq_rel);
-        settle(loop, notify);
-        if (atomic_get(&notify->state_, relaxed) & NOTIFY_REFUSED)
+        atomic_or(&notify->state_, NOTIFY_CLOSED, seq_cst); /* partner: the exchange of a sender */
+        if (!settle(loop, notify) && (atomic_get(&notify->state_, acquire) & NOTIFY_PENDING))
             task_enqueue(loop, &notify->task_);
     }
     loop->notifies_closed = true;
@@ -201,6 +191,7 @@ void notifies_after_fork(evloop *loop)
     tasks_take(loop);
     list_each(&loop->notifies, link, following) {
         evloop_notify *notify = list_entry(link, evloop_notify, link_);
+        atomic_set(&notify->senders_, 0, relaxed); /* the only thread of this process */
         if ((atomic_get(&notify->state_, relaxed) & NOTIFY_PENDING) && !task_taken(&notify->task_))
             task_enqueue(loop, &notify->task_);
     }

@@ -4,12 +4,13 @@
  * Nodes at rest stand in a ring: any thread takes the next one, the loop's thread gives back. Positions
  * are 64 bits wide and never wrap, so that an exchange on them means what it says. If nodes come back
  * that the ring has no room for, it is replaced by one twice as large; a thread that still looks at the
- * old one finds it empty, and old ones are kept until the loop is destroyed.
+ * old one finds it empty, and old ones are kept until the loop is destroyed. There is an end to this:
+ * what a great burst needed beyond it is freed.
  */
 #include "core/loop.h"
 #include "util/memory.h"
 
-enum { NODES_KEPT_AT_MOST = 1 << 20, PUBLISH_EVERY = 64 };
+enum { GROWTH_AT_MOST = 16, PUBLISH_EVERY = 64 };
 
 struct post_node {
     evloop_task task; /* its data is the argument */
@@ -77,7 +78,7 @@ static bool has_room(struct post_cache *posts, struct post_ring *ring)
 static struct post_ring *grow(evloop *loop, struct post_ring *ring)
 {
     struct post_ring *larger = NULL;
-    if (ring->mask + 1 < NODES_KEPT_AT_MOST)
+    if (ring->mask + 1 < loop->posts.capacity * GROWTH_AT_MOST)
         larger = make_ring(loop, 2 * (ring->mask + 1));
     if (!larger)
         return ring;
@@ -112,6 +113,7 @@ int posts_init(evloop *loop, uint32_t capacity)
     struct post_cache *posts = &loop->posts;
     struct post_ring *ring = make_ring(loop, capacity);
     atomic_set(&posts->ring, ring, relaxed);
+    posts->capacity = capacity;
     posts->nodes =
         (struct post_node *)memory_zalloc(&loop->allocator, capacity * sizeof *posts->nodes);
     if (!ring || !posts->nodes)

@@ -135,11 +135,12 @@ int evloop_stop(evloop *loop)
     return 0;
 }
 
-/* For the thread that closes the gate, and for one that was refused by the microtasks. */
+/* For the thread that closes the gate, and for one that was refused by a queue. */
 void state_leave_open(evloop *loop)
 {
     int open = LIFE_OPEN;
-    atomic_claim(&loop->life, &open, LIFE_DRAINING, seq_cst, relaxed);
+    /* acquire: the microtasks are closed then; partner: the claim of the thread that closed them */
+    atomic_claim(&loop->life, &open, LIFE_DRAINING, seq_cst, acquire);
 }
 
 void state_close_gate(evloop *loop)

@@ -24,7 +24,7 @@ bool task_taken(const evloop_task *task)
 
 int task_offer(evloop *loop, evloop_task *task, evloop_task_fn fn, uintptr_t flags)
 {
-    uintptr_t before = atomic_get(&task->state_, relaxed);
+    uintptr_t before = atomic_get(&task->state_, acquire); /* partner: release_task() */
     if (before & OBJECT_ACTIVE)
         return -EBUSY;
     task->fn_ = fn;
@@ -32,6 +32,7 @@ int task_offer(evloop *loop, evloop_task *task, evloop_task_fn fn, uintptr_t fla
     enum ingress_result result = ingress_push(&loop->ingress, &task->link_);
     if (result == INGRESS_REFUSED) {
         atomic_set(&task->state_, before, relaxed);
+        state_leave_open(loop);
         return EVLOOP_ECLOSED;
     }
     if (result == INGRESS_ACCEPTED_WAKE)
@@ -82,7 +83,8 @@ static void release_task(evloop *loop, evloop_task *task)
 {
     uintptr_t state = atomic_get(&task->state_, relaxed);
     loop->task_refs -= !(state & OBJECT_UNREF);
-    atomic_set(&task->state_, state & ~(uintptr_t)(OBJECT_FLAGS & ~OBJECT_UNREF), relaxed);
+    /* release: this thread is done with the task; partner: task_offer() */
+    atomic_set(&task->state_, state & ~(uintptr_t)(OBJECT_FLAGS & ~OBJECT_UNREF), release);
 }
 
 /* Takes back one that was taken. */
@@ -102,32 +104,36 @@ void task_enqueue(evloop *loop, evloop_task *task)
     loop->count.tasks_accepted++;
 }
 
-/* Runs what a queue holds at this moment, and leaves in it what the budget does not reach. */
-static void run_phase(evloop *loop, list_link *queue, list_link *phase, uint32_t budget)
+/*
+ * Runs what a queue holds at this moment, and leaves in it what the budget does not reach; whether
+ * there was any of that.
+ */
+static bool run_phase(evloop *loop, list_link *queue, list_link *phase, uint32_t budget)
 {
     list_link *link;
     list_prepend_all(phase, queue);
     loop->executing = true;
     while (budget-- > 0 && (link = list_pop(phase))) {
         evloop_task *task = list_entry(link, evloop_task, link_);
+        evloop_task_fn fn = task->fn_;
         release_task(loop, task);
         loop->count.tasks_run++;
-        task->fn_(task);
+        fn(task);
         loop_after_callback(loop);
     }
     loop->executing = false;
+    bool left = !list_empty(phase);
     list_prepend_all(queue, phase);
+    return left;
 }
 
 void tasks_run(evloop *loop)
 {
     tasks_take(loop);
     run_phase(loop, &loop->urgent, &loop->urgent_phase, UINT32_MAX);
-    uint64_t first_not_run = loop->count.tasks_run + loop->task_budget;
-    run_phase(loop, &loop->tasks, &loop->task_phase, loop->task_budget);
-    posts_publish(loop);
-    if (loop->count.tasks_run == first_not_run && !list_empty(&loop->tasks))
+    if (run_phase(loop, &loop->tasks, &loop->task_phase, loop->task_budget))
         loop->count.task_overruns++;
+    posts_publish(loop);
 }
 
 /* seq_cst on the ingress: part of the pre-sleep check. */
@@ -179,7 +185,8 @@ int evloop_task_ref(evloop_task *task)
 
 bool evloop_task_active(const evloop_task *task)
 {
-    return task && (atomic_get(&task->state_, relaxed) & OBJECT_ACTIVE);
+    /* acquire: partner: release_task() */
+    return task && (atomic_get(&task->state_, acquire) & OBJECT_ACTIVE);
 }
 
 evloop *evloop_task_loop(const evloop_task *task)
@@ -189,8 +196,9 @@ evloop *evloop_task_loop(const evloop_task *task)
 
 static void discard(evloop *loop, evloop_task *task)
 {
+    bool post = task_is_post(task);
     release_task(loop, task);
-    if (task_is_post(task))
+    if (post)
         post_discard(loop, task);
     else if (task->info && task->info->discard)
         task->info->discard(task);

@@ -133,12 +133,24 @@ static bool find_earliest(struct timers *timers, struct wheel_place *place)
     return false;
 }
 
+struct sort_entry {
+    uint64_t moment;
+    evloop_timer *timer;
+};
+
+static bool comes_before(const struct sort_entry *a, const struct sort_entry *b)
+{
+    return a->moment != b->moment ? a->moment < b->moment : a->timer->order_ < b->timer->order_;
+}
+
 static evloop_timer *merge(evloop_timer *a, evloop_timer *b)
 {
     evloop_timer *merged = NULL;
     evloop_timer **end = &merged;
     while (a && b) {
-        evloop_timer **first = a->order_ < b->order_ ? &a : &b;
+        struct sort_entry entry_a = {moment_of(a), a};
+        struct sort_entry entry_b = {moment_of(b), b};
+        evloop_timer **first = comes_before(&entry_a, &entry_b) ? &a : &b;
         *end = *first;
         end = &(*first)->next_;
         *first = *end;
@@ -147,8 +159,8 @@ static evloop_timer *merge(evloop_timer *a, evloop_timer *b)
     return merged;
 }
 
-/* Sorts timers of one moment by their order: runs[n] is sorted, and has 2^n timers or none. */
-static evloop_timer *sort_by_order(evloop_timer *list)
+/* Sorts however many timers: runs[n] is sorted, and has 2^n timers or none. */
+static evloop_timer *sort_list(evloop_timer *list)
 {
     evloop_timer *runs[64] = {NULL};
     unsigned used = 0;
@@ -169,16 +181,6 @@ static evloop_timer *sort_by_order(evloop_timer *list)
     for (unsigned n = 0; n < used; n++)
         sorted = merge(runs[n], sorted);
     return sorted;
-}
-
-struct sort_entry {
-    uint64_t moment;
-    evloop_timer *timer;
-};
-
-static bool comes_before(const struct sort_entry *a, const struct sort_entry *b)
-{
-    return a->moment != b->moment ? a->moment < b->moment : a->timer->order_ < b->timer->order_;
 }
 
 /* Quick if hardly anything is out of place. */
@@ -245,8 +247,8 @@ static bool set_due(struct timers *timers, const struct wheel_place *place, evlo
     unsigned count = gather(list, gathered);
     if (count > SORT_AT_MOST && place->level > 0)
         return false;
-    if (count > SORT_AT_MOST) { /* all of one moment */
-        for (list = sort_by_order(list); list; list = list->next_)
+    if (count > SORT_AT_MOST) { /* too many of one moment */
+        for (list = sort_list(list); list; list = list->next_)
             append_due(&end, list);
         return true;
     }

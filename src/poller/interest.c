@@ -183,32 +183,45 @@ static bool passes(int err)
     return err == -ENOMEM || err == -ENOSPC || err == -EINTR;
 }
 
-/* On an error that may pass, what is left stays in `changed`. */
-int interest_apply(struct poller *poller)
+/* 0; or an error that may pass, and that leaves the descriptor in `changed`. */
+static int apply(struct poller *poller, struct descriptor *descriptor)
 {
     struct interest *interest = &poller->interest;
-    while (!list_empty(&interest->changed)) {
-        struct descriptor *descriptor =
-            list_entry(interest->changed.next, struct descriptor, changed);
-        unsigned wanted = wanted_events(descriptor);
-        int err = 0;
-        if (wanted != descriptor->registered)
-            err = poller->backend->change(poller, descriptor_number(descriptor),
-                                          descriptor->generation, descriptor->registered, wanted);
-        if (passes(err))
-            return err;
-        list_remove(&descriptor->changed);
-        if (err)
-            report_lost(interest, descriptor);
-        else
-            descriptor->registered = wanted;
+    unsigned wanted = wanted_events(descriptor);
+    int err = 0;
+    if (wanted != descriptor->registered)
+        err = poller->backend->change(poller, descriptor_number(descriptor), descriptor->generation,
+                                      descriptor->registered, wanted);
+    if (passes(err)) {
+        list_append(&interest->changed, &descriptor->changed);
+        return err;
     }
+    if (err)
+        report_lost(interest, descriptor);
+    else
+        descriptor->registered = wanted;
     return 0;
+}
+
+/* All that can be applied is; the first error that may pass is returned. */
+int interest_apply(struct poller *poller)
+{
+    list_link changed;
+    list_link *link;
+    int first_err = 0;
+    list_init(&changed);
+    list_prepend_all(&changed, &poller->interest.changed);
+    while ((link = list_pop(&changed))) {
+        int err = apply(poller, list_entry(link, struct descriptor, changed));
+        first_err = first_err ? first_err : err;
+    }
+    return first_err;
 }
 
 bool poller_changed(const struct poller *poller)
 {
-    return poller->reopen_wanted || !list_empty(&poller->interest.changed);
+    return poller->reopen_wanted || !list_empty(&poller->interest.changed) ||
+           !list_empty(&poller->interest.ready);
 }
 
 int interest_register_again(struct poller *poller)

@@ -130,9 +130,11 @@ static int reopen(struct poller *poller)
     int err = poller->backend->reopen(poller);
     if (!err)
         err = interest_register_again(poller);
-    if (!err)
-        poller->reopen_wanted = false;
-    return err;
+    if (err)
+        return err;
+    poller->reopen_wanted = false;
+    poller->backend->wake(poller); /* a wake that was on its way went to the old object */
+    return 0;
 }
 
 static int apply_changes(struct poller *poller)
@@ -147,8 +149,6 @@ static int apply_changes(struct poller *poller)
 
 int poller_apply_changes(struct poller *poller)
 {
-    if (!poller_changed(poller))
-        return 0;
     int err = poller_init(poller);
     return err ? err : apply_changes(poller);
 }
@@ -164,15 +164,18 @@ int poller_wait(struct poller *poller, uint64_t timeout_ns)
     if (err)
         return err;
     err = apply_changes(poller);
-    if (!err)
-        err = poller->backend->wait(poller, list_empty(&poller->interest.ready) ? timeout_ns : 0);
+    if (err || !list_empty(&poller->interest.ready))
+        timeout_ns = 0;
+    int wait_err = poller->backend->wait(poller, timeout_ns);
     poller_leave(poller);
-    return err;
+    return err ? err : wait_err;
 }
 
 int poller_after_fork(struct poller *poller)
 {
-    int result = atomic_get(&poller->init_result, relaxed);
+    int result = atomic_get(&poller->init_result, relaxed); /* the only thread of this process */
+    if (atomic_get(&poller->users, relaxed) & POLLER_CLOSED)
+        return EVLOOP_ECLOSED;
     if (result != 0)
         return result == INIT_PENDING ? 0 : result;
     atomic_set(&poller->users, 0, relaxed); /* the other threads are not in this process */

@@ -102,6 +102,7 @@ void poller_free(struct poller *poller);
 /* Applies the changes of interest, then waits: 0 not at all, EVLOOP_FOREVER without a limit. */
 int poller_wait(struct poller *poller, uint64_t timeout_ns);
 int poller_apply_changes(struct poller *poller);
+/* Whether there is a change to be applied, or a collected watch to be taken. */
 bool poller_changed(const struct poller *poller);
 /* Makes the wait that is under way, or else the next one, return. */
 int poller_wake(struct poller *poller);

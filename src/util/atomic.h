@@ -17,8 +17,6 @@
 
 #define atomic_get(object, order) atomic_load_explicit(object, memory_order_##order)
 #define atomic_set(object, value, order) atomic_store_explicit(object, value, memory_order_##order)
-#define atomic_swap(object, value, order)                                                          \
-    atomic_exchange_explicit(object, value, memory_order_##order)
 #define atomic_add(object, value, order)                                                           \
     atomic_fetch_add_explicit(object, value, memory_order_##order)
 #define atomic_sub(object, value, order)                                                           \
@@ -44,6 +42,11 @@
 /* What different threads write at the same time stands this far apart. */
 #define CACHE_LINE 64
 #define CACHE_ALIGNED _Alignas(CACHE_LINE)
+
+/*
+ * Keeps stores in the order in which they are written, for a fork's child that finds memory as it was.
+ */
+#define compiler_barrier() atomic_signal_fence(memory_order_seq_cst)
 
 /* Keeps what is seldom needed out of the way of what is needed often. */
 #define NOINLINE __attribute__((noinline))
