@@ -7,9 +7,9 @@
  * goes round in turns. A turn reads the clock, runs the timers that are due, then urgent tasks,
  * then tasks, then the idle and prepare hooks; it asks the kernel which descriptors are ready
  * (sleeping if there is nothing else to do), collects the answer, and only then runs the watches'
- * callbacks; the check hooks end it. After every single callback the microtasks are run. Every
- * queue has a budget a turn and the kernel is asked in every turn in which there is a descriptor to
- * ask about, so that no kind of work can starve another.
+ * callbacks; the check hooks end it. After every single callback the microtasks are run. Tasks
+ * and microtasks have budgets, and the kernel is asked in every turn in which there is a descriptor
+ * to ask about, so that neither can starve the descriptors.
  *
  * Objects (evloop_timer, evloop_watch, evloop_task, ...) are structs of yours: put them inside your
  * own, and get from the one to the other with evloop_container_of(), or by their `data`.

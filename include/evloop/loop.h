@@ -36,10 +36,11 @@ typedef struct evloop_options {
     uint32_t microtask_budget;   /**< microtasks after one callback at most; default 1024 */
     uint32_t microtask_capacity; /**< slots of the ring, a power of two; default 4096. What
                                       does not fit costs a lock and an allocation. */
-    uint32_t post_cache;         /**< nodes for evloop_post() that need no allocation, a
-                                      power of two; default 512 */
+    uint32_t post_cache;         /**< nodes for evloop_post() that are there from the
+                                      start, a power of two; default 512 */
     uint64_t spin_ns;            /**< look at the queues for so long before sleeping; default
-                                      not at all. Costs a core, saves producers the wakes. */
+                                      not at all. Costs a core, saves producers the wakes;
+                                      descriptors wait meanwhile. */
     const char *backend;         /**< "epoll"; NULL: the environment's EVLOOP_BACKEND, else
                                       the best that works here */
     const evloop_allocator *allocator; /**< NULL: realloc and free; must outlive the loop */
@@ -179,7 +180,9 @@ EVLOOP_API uint64_t evloop_update(evloop *loop);
 /**
  * For embedding: a descriptor that polls readable when the loop has something to do. Poll it for at
  * most evloop_next_timeout_ns(), then call evloop_run(loop, EVLOOP_RUN_NOWAIT). It stays the
- * loop's.
+ * loop's. Its number never changes; but when a descriptor was closed before its watch was stopped,
+ * and a duplicate of it lives on, the loop rids itself of it by a new kernel object under that
+ * number, which an outer epoll (not poll) has to be given again.
  * Thread: any. Errors: -EINVAL, -ECHILD, -ENOTSUP (a backend without one). Since 0.1.0.
  */
 EVLOOP_API int evloop_backend_fd(const evloop *loop);
@@ -248,8 +251,9 @@ EVLOOP_API const char *evloop_busy_reason(evloop *loop);
  * parent's loop is not disturbed. The child's loop is as the parent's was: active objects stay
  * active, and what had been accepted will run in both; an offer that another thread was in the
  * midst of is not there. In the parent it does nothing.
- * Thread: the one that forked. Errors: -EINVAL, and as evloop_create(); then it can be called
- * again. Since 0.1.0.
+ * Thread: the one that forked. Errors: -EINVAL; -EBUSY (at the fork another thread was running the
+ * loop, and was not asleep: what it was in the midst of cannot be finished here); and as
+ * evloop_create(), after which it can be called again. Since 0.1.0.
  */
 EVLOOP_API int evloop_after_fork(evloop *loop);
 

@@ -89,16 +89,17 @@ EVLOOP_API evloop *evloop_task_loop(const evloop_task *task);
 
 /**
  * Has fn called with arg on the loop's thread, once. Nodes come from a cache of the loop's and go
- * back to it; only when more are waiting than it holds is one allocated.
+ * back to it; one is allocated when more are waiting than ever before. (Up to 16 times the option
+ * post_cache are kept.) Where every ns counts, evloop_submit() is twice as fast.
  * Thread: any. Errors: -EINVAL (NULL), -ENOMEM, EVLOOP_ECLOSED, -ECHILD. Since 0.1.0.
  */
 EVLOOP_API int evloop_post(evloop *loop, evloop_fn fn, void *arg);
 
 /**
  * Has fn called with arg on the loop's thread after the callback that is being executed, before any
- * other callback of another kind. Microtasks are drained after every callback, up to a budget. What
- * is left over stays first in line: it is drained after the next callback, or in the next turn, and
- * the loop looks at its descriptors without sleeping before that.
+ * callback of another kind. Microtasks are drained after every callback, up to a budget. What a drain
+ * leaves over stays first in line for the next one, which comes after the next callback or at the
+ * beginning of the next turn, whichever is sooner; the loop does not sleep before that.
  * Thread: any. Errors: -EINVAL (NULL), -ENOMEM (more waiting than the ring holds, and no memory),
  * EVLOOP_ECLOSED, -ECHILD. Since 0.1.0.
  */
@@ -140,9 +141,10 @@ EVLOOP_API int evloop_notify_start(evloop *loop, evloop_notify *notify, evloop_n
 EVLOOP_API int evloop_notify_send(evloop_notify *notify);
 
 /**
- * Makes it inactive, at once: a signal that has not been delivered never will be. Sends that are
- * under way in other threads are over when this returns; later ones get -EINVAL, as long as the
- * memory is there. Harmless if inactive.
+ * Makes it inactive, at once: a signal that has not been delivered never will be. When this returns,
+ * no send that was under way in another thread touches the loop any more; but the object's memory must
+ * stay for as long as one may still be made, and gets -EINVAL. Waits for a sender that was preempted in
+ * the midst of a send. Harmless if inactive.
  * Thread: loop. Errors: -EINVAL, EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
  */
 EVLOOP_API int evloop_notify_stop(evloop_notify *notify);

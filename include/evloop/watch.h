@@ -20,8 +20,9 @@ EVLOOP_BEGIN_DECLS
 #define EVLOOP_DISCONNECT 4u /**< the peer has closed its side, or the connection is gone */
 #define EVLOOP_PRIORITY 8u /**< there is out-of-band data, or what the descriptor's kind calls so */
 /**
- * Only told, never asked for: the kernel does not watch this descriptor any more (it was closed
- * before its watch was stopped). It comes once; stop the watch.
+ * Only told, never asked for: the loop found out, while changing what is asked for, that the kernel
+ * does not know this descriptor any more (it was closed before its watch was stopped). It comes
+ * once; stop the watch.
  */
 #define EVLOOP_ERROR 16u
 

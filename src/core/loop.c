@@ -333,9 +333,14 @@ static int prepare_sleep(evloop *loop, const struct run *run, uint64_t *timeout_
     if (loop->spin_ns > 0)
         err = spin_for_work(loop, moment);
     uint64_t timeout = time_until(loop, moment);
-    if (!err && timeout > 0 && state_begin_sleep(loop))
+    if (err || timeout == 0)
+        return err;
+    atomic_set(&loop->waiting, true, relaxed); /* before the sleep can be seen */
+    if (state_begin_sleep(loop))
         *timeout_ns = timeout;
-    return err;
+    else
+        atomic_set(&loop->waiting, false, relaxed);
+    return 0;
 }
 
 static void dispatch(evloop *loop)
@@ -366,6 +371,7 @@ static int poll_phase(evloop *loop, const struct run *run)
     loop->count.polls++;
     err = poller_wait(&loop->poller, timeout_ns);
     if (timeout_ns) {
+        atomic_set(&loop->waiting, false, relaxed);
         loop->count.sleeps++;
         state_end_sleep(loop);
         loop->now_stale = true;
@@ -499,9 +505,11 @@ void *evloop_data(const evloop *loop)
     return loop ? loop->data : NULL;
 }
 
-static bool another_thread_ran_it(const evloop *loop)
+/* What another thread was in the midst of cannot be finished here; a sleep can. */
+static bool left_in_a_turn(const evloop *loop)
 {
-    return atomic_get(&loop->runner, relaxed) != 0 && !state_on_loop_thread(loop);
+    return atomic_get(&loop->runner, relaxed) != 0 && !state_on_loop_thread(loop) &&
+           !atomic_get(&loop->waiting, relaxed);
 }
 
 int evloop_after_fork(evloop *loop)
@@ -510,7 +518,7 @@ int evloop_after_fork(evloop *loop)
         return -EINVAL;
     if (loop_check(loop) == 0)
         return 0;
-    if (another_thread_ran_it(loop))
+    if (left_in_a_turn(loop))
         return -EBUSY;
     int err = poller_after_fork(&loop->poller);
     if (err)
@@ -521,8 +529,11 @@ int evloop_after_fork(evloop *loop)
     loop->wakes_owed = 0;
     atomic_set(&loop->wakes_sent, 0, relaxed); /* from here on: the only thread of this process */
     atomic_set(&loop->visitors, 0, relaxed);
-    if (!state_on_loop_thread(loop))
+    if (!state_on_loop_thread(loop)) {
+        atomic_set(&loop->runner, 0, relaxed);
+        atomic_set(&loop->waiting, false, relaxed);
         ingress_announce_sleep(&loop->ingress);
+    }
     loop->fork_generation = atomic_get(&state_fork_generation, relaxed);
     return 0;
 }

@@ -46,6 +46,7 @@ struct evloop {
     /* seldom written */
     ATOMIC(int) life;
     ATOMIC(uintptr_t) runner; /* thread_self() of the thread inside evloop_run(), or 0 */
+    ATOMIC(bool) waiting;     /* the runner is asleep in the poller; for a fork's child */
     ATOMIC(unsigned) attention;
     ATOMIC(uint64_t) shutdown_deadline;
     ATOMIC(uint64_t)
