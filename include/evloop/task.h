@@ -97,9 +97,9 @@ EVLOOP_API int evloop_post(evloop *loop, evloop_fn fn, void *arg);
 
 /**
  * Has fn called with arg on the loop's thread after the callback that is being executed, before any
- * callback of another kind. Microtasks are drained after every callback, up to a budget. What a drain
- * leaves over stays first in line for the next one, which comes after the next callback or at the
- * beginning of the next turn, whichever is sooner; the loop does not sleep before that.
+ * callback of another kind. Microtasks are drained after every callback, up to a budget. What a
+ * drain leaves over stays first in line for the next one, which comes after the next callback or at
+ * the beginning of the next turn, whichever is sooner; the loop does not sleep before that.
  * Thread: any. Errors: -EINVAL (NULL), -ENOMEM (more waiting than the ring holds, and no memory),
  * EVLOOP_ECLOSED, -ECHILD. Since 0.1.0.
  */
@@ -141,10 +141,10 @@ EVLOOP_API int evloop_notify_start(evloop *loop, evloop_notify *notify, evloop_n
 EVLOOP_API int evloop_notify_send(evloop_notify *notify);
 
 /**
- * Makes it inactive, at once: a signal that has not been delivered never will be. When this returns,
- * no send that was under way in another thread touches the loop any more; but the object's memory must
- * stay for as long as one may still be made, and gets -EINVAL. Waits for a sender that was preempted in
- * the midst of a send. Harmless if inactive.
+ * Makes it inactive, at once: a signal that has not been delivered never will be. When this
+ * returns, no send that was under way in another thread touches the loop any more; but the object's
+ * memory must stay for as long as one may still be made, and gets -EINVAL. Waits for a sender that
+ * was preempted in the midst of a send. Harmless if inactive.
  * Thread: loop. Errors: -EINVAL, EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
  */
 EVLOOP_API int evloop_notify_stop(evloop_notify *notify);

@@ -230,8 +230,8 @@ bool evloop_alive(evloop *loop)
 
 /*
  * The end of a shutdown: all that was accepted is done, and nothing else may go on, or nothing is
- * left that could. The thread that called for it may still be on its way from one queue to the next:
- * this one makes sure that all are closed before it looks whether they are empty.
+ * left that could. The thread that called for it may still be on its way from one queue to the
+ * next: this one makes sure that all are closed before it looks whether they are empty.
  */
 static bool shutdown_finished(evloop *loop)
 {

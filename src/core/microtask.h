@@ -8,8 +8,8 @@
  * released afterwards.
  *
  * Invariants:
- * - Another thread's push is accepted by one exchange on `tail`: the one that draws a ticket, or the
- *   one that sets OVERFLOWING under the lock. After CLOSED is set neither succeeds.
+ * - Another thread's push is accepted by one exchange on `tail`: the one that draws a ticket, or
+ *   the one that sets OVERFLOWING under the lock. After CLOSED is set neither succeeds.
  * - While OVERFLOWING is set no ticket is drawn: every push goes to the overflow. Only the consumer
  *   clears it, under the lock, when the overflow is empty and so is the batch that it took from
  *   there before.

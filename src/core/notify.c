@@ -68,7 +68,9 @@ static int signal_counted(evloop_notify *notify)
             return err;
         if (state & NOTIFY_CLOSED)
             return EVLOOP_ECLOSED;
-        /* release: what this thread wrote; partner: notify_run(). Even if PENDING is set already. */
+        /*
+         * release: what this thread wrote; partner: notify_run(). Even if PENDING is set already.
+         */
     } while (!atomic_try(&notify->state_, &state, state | NOTIFY_PENDING, acq_rel, acquire));
     if (!(state & NOTIFY_PENDING))
         push(object_loop(state), notify);
@@ -77,7 +79,8 @@ static int signal_counted(evloop_notify *notify)
 
 int evloop_notify_send(evloop_notify *notify)
 {
-    if (!notify)
+    /* Not counted: whoever comes after a stop does not keep it waiting. */
+    if (!evloop_notify_active(notify))
         return -EINVAL;
     /* seq_cst: stop sees the count, or this thread sees the stop; partner: settle() */
     atomic_add(&notify->senders_, 1, seq_cst);
@@ -87,8 +90,8 @@ int evloop_notify_send(evloop_notify *notify)
 }
 
 /*
- * Returns when no sender is between its two steps; whether the object's task is in one of the loop's
- * lists.
+ * Returns when no sender is between its two steps; whether the object's task is in one of the
+ * loop's lists.
  */
 static bool settle(evloop *loop, evloop_notify *notify)
 {

@@ -1,11 +1,11 @@
 /*
  * post.c: posted functions: tasks whose nodes are the loop's own.
  *
- * Nodes at rest stand in a ring: any thread takes the next one, the loop's thread gives back. Positions
- * are 64 bits wide and never wrap, so that an exchange on them means what it says. If nodes come back
- * that the ring has no room for, it is replaced by one twice as large; a thread that still looks at the
- * old one finds it empty, and old ones are kept until the loop is destroyed. There is an end to this:
- * what a great burst needed beyond it is freed.
+ * Nodes at rest stand in a ring: any thread takes the next one, the loop's thread gives back.
+ * Positions are 64 bits wide and never wrap, so that an exchange on them means what it says. If
+ * nodes come back that the ring has no room for, it is replaced by one twice as large; a thread
+ * that still looks at the old one finds it empty, and old ones are kept until the loop is
+ * destroyed. There is an end to this: what a great burst needed beyond it is freed.
  */
 #include "core/loop.h"
 #include "util/memory.h"
@@ -38,9 +38,10 @@ static struct post_ring *make_ring(evloop *loop, uint64_t capacity)
 }
 
 /*
- * A position is taken by one exchange. Its place in the ring is written again only for a position one
- * lap further on, which is given only after this one was taken: what was read is right if the exchange
- * succeeds. acquire on `taken`: whoever moved it there had seen as many given, and so does this thread.
+ * A position is taken by one exchange. Its place in the ring is written again only for a position
+ * one lap further on, which is given only after this one was taken: what was read is right if the
+ * exchange succeeds. acquire on `taken`: whoever moved it there had seen as many given, and so does
+ * this thread.
  */
 static struct post_node *take_node(struct post_ring *ring)
 {

@@ -10,8 +10,8 @@
  * Invariants:
  * - base <= now, and every timer of the wheel has a moment >= base (or hangs in base's own slot).
  * - Slots are ordered: those of a lower level come before those of a higher one.
- * - `earliest` is never later than the earliest moment in the wheel; unless `earliest_vague`, looking
- *   again would not make it better.
+ * - `earliest` is never later than the earliest moment in the wheel; unless `earliest_vague`,
+ *   looking again would not make it better.
  *
  * A timer that was just started is in `fresh`, and its deadline_ is a delay: it is counted from a
  * reading of the clock that comes after the call, so that the time which callbacks take never makes

@@ -44,7 +44,8 @@
 #define CACHE_ALIGNED _Alignas(CACHE_LINE)
 
 /*
- * Keeps stores in the order in which they are written, for a fork's child that finds memory as it was.
+ * Keeps stores in the order in which they are written, for a fork's child that finds memory as it
+ * was.
  */
 #define compiler_barrier() atomic_signal_fence(memory_order_seq_cst)
 

@@ -36,7 +36,10 @@ static inline void memory_free(const evloop_allocator *allocator, void *memory)
         allocator->resize(allocator->context, memory, 0);
 }
 
-/* Zeroed, and aligned to a cache line, whatever the allocator gives; the address it gave stands before. */
+/*
+ * Zeroed, and aligned to a cache line, whatever the allocator gives; the address it gave stands
+ * before.
+ */
 static inline void *memory_zalloc_aligned(const evloop_allocator *allocator, size_t size)
 {
     char *memory = (char *)memory_zalloc(allocator, size + CACHE_LINE);
