@@ -1,0 +1,26 @@
+# What depends on the system: the poller's sources, and what the C library offers. Sets
+#   EVLOOP_PLATFORM_SOURCES      the files of src/poller that are this system's
+#   EVLOOP_PLATFORM_DEFINITIONS  for every source of the library
+
+include(CheckSymbolExists)
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+set(EVLOOP_PLATFORM_SOURCES "")
+set(EVLOOP_PLATFORM_DEFINITIONS "")
+
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    list(APPEND EVLOOP_PLATFORM_SOURCES src/poller/clock.c src/poller/poller_epoll.c)
+    list(APPEND EVLOOP_PLATFORM_DEFINITIONS _GNU_SOURCE)
+
+    set(CMAKE_REQUIRED_DEFINITIONS -D_GNU_SOURCE)
+    check_symbol_exists(epoll_pwait2 sys/epoll.h EVLOOP_HAVE_EPOLL_PWAIT2)
+    unset(CMAKE_REQUIRED_DEFINITIONS)
+    if(EVLOOP_HAVE_EPOLL_PWAIT2)
+        list(APPEND EVLOOP_PLATFORM_DEFINITIONS EVLOOP_HAVE_EPOLL_PWAIT2)
+    endif()
+else()
+    message(FATAL_ERROR "evloop ${PROJECT_VERSION} has no poller for ${CMAKE_SYSTEM_NAME}: "
+        "it runs on Linux, with epoll")
+endif()

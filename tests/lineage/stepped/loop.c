@@ -1,0 +1,3 @@
+#include "../step.h"
+
+#include "core/loop.c"
