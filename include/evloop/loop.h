@@ -136,7 +136,8 @@ EVLOOP_API int evloop_stop(evloop *loop);
  * count, since nobody can signal them any more), and its run returns 0. Called again, it can only
  * bring the end nearer. Without a run under way, the next run does all this. Objects that are still
  * active then are yours to stop; to start one gives EVLOOP_ECLOSED.
- * Thread: any, also inside a callback; it never waits. Errors: -EINVAL, -ECHILD. Since 0.1.0.
+ * Thread: any, also inside a callback; it never waits. Errors: -EINVAL, -ECHILD, the clock's. Since
+ * 0.1.0.
  */
 EVLOOP_API int evloop_shutdown(evloop *loop, uint64_t timeout_ns);
 

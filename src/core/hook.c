@@ -93,8 +93,6 @@ bool hook_is_mark(const evloop *loop, const list_link *link)
 void hooks_run(evloop *loop, evloop_hook_kind kind)
 {
     list_link *cursor = &loop->hook_cursor;
-    if (list_empty(&loop->hooks[kind]))
-        return;
     list_insert_after(&loop->hooks[kind], cursor);
     list_append(&loop->hooks[kind], &loop->hook_end);
     while (cursor->next != &loop->hook_end) {
@@ -104,7 +102,7 @@ void hooks_run(evloop *loop, evloop_hook_kind kind)
         loop->count.callbacks++;
         loop->idle_runs += kind == EVLOOP_HOOK_IDLE;
         hook->fn_(hook);
-        loop_after_callback(loop);
+        loop_run_microtasks(loop);
     }
     list_remove(cursor);
     list_remove(&loop->hook_end);

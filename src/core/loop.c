@@ -350,7 +350,7 @@ static void dispatch(evloop *loop)
     while ((watch = poller_next_ready(&loop->poller, &events))) {
         loop->count.events++;
         watch->fn_(watch, events);
-        loop_after_callback(loop);
+        loop_run_microtasks(loop);
     }
 }
 
@@ -377,10 +377,16 @@ static int poll_phase(evloop *loop, const struct run *run)
         loop->now_stale = true;
         if (!err && (run->until != EVLOOP_FOREVER || draining(loop)))
             err = loop_read_clock(loop);
-        loop_drain_microtasks(loop);
+        loop_run_microtasks(loop);
     }
     dispatch(loop);
     return err;
+}
+
+static inline void run_hooks(evloop *loop, evloop_hook_kind kind)
+{
+    if (!list_empty(&loop->hooks[kind]))
+        hooks_run(loop, kind);
 }
 
 /*
@@ -395,13 +401,13 @@ static int turn(evloop *loop, const struct run *run)
     int err = loop_read_clock(loop);
     if (err)
         return err;
-    loop_drain_microtasks(loop);
+    loop_run_microtasks(loop);
     timers_run(loop);
     tasks_run(loop);
-    hooks_run(loop, EVLOOP_HOOK_IDLE);
-    hooks_run(loop, EVLOOP_HOOK_PREPARE);
+    run_hooks(loop, EVLOOP_HOOK_IDLE);
+    run_hooks(loop, EVLOOP_HOOK_PREPARE);
     err = poll_phase(loop, run);
-    hooks_run(loop, EVLOOP_HOOK_CHECK);
+    run_hooks(loop, EVLOOP_HOOK_CHECK);
     return err;
 }
 

@@ -185,8 +185,8 @@ static inline int loop_check_offer(const evloop *loop)
     return atomic_get(&loop->life, acquire) == LIFE_OPEN ? 0 : EVLOOP_ECLOSED;
 }
 
-/* The end of every callback. */
-static inline void loop_after_callback(evloop *loop)
+/* At the end of every callback, and where the loop begins anew. */
+static inline void loop_run_microtasks(evloop *loop)
 {
     if (microtasks_pending(&loop->microtasks))
         loop_drain_microtasks(loop);

@@ -119,7 +119,7 @@ static bool run_phase(evloop *loop, list_link *queue, list_link *phase, uint32_t
         release_task(loop, task);
         loop->count.tasks_run++;
         fn(task);
-        loop_after_callback(loop);
+        loop_run_microtasks(loop);
     }
     loop->executing = false;
     bool left = !list_empty(phase);

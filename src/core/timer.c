@@ -509,7 +509,7 @@ static void fire(evloop *loop, evloop_timer *timer)
         object_deactivate(loop, &timer->state_);
     loop->count.timers_fired++;
     timer->fn_(timer);
-    loop_after_callback(loop);
+    loop_run_microtasks(loop);
 }
 
 /*

@@ -361,13 +361,21 @@ static void child_runs_what_another_thread_ran(void *arg)
     check(evloop_destroy(loop, EVLOOP_DESTROY_FORCE) == 0);
 }
 
+static void open_gate(void *gate)
+{
+    gate_add(gate);
+}
+
 TEST(a_loop_that_another_thread_runs_can_be_taken_over_in_the_child)
 {
+    struct gate gate = GATE_INIT;
     struct runner runner;
     evloop *loop = loop_new();
     struct world world = {.loop = loop};
     evloop_timer_start(loop, &world.timer, EVLOOP_SEC(3600), 0, on_timer);
     runner_start(&runner, loop);
+    assert_int_equal(evloop_post(loop, open_gate, &gate), 0);
+    gate_wait(&gate, 1);
     wait_asleep(loop);
     assert_true(child_succeeds(child_runs_what_another_thread_ran, loop));
     assert_int_equal(evloop_get_state(loop), EVLOOP_STATE_SLEEPING);
