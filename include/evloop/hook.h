@@ -27,7 +27,7 @@ struct evloop_hook {
 
     /* private */
     evloop_hook_fn fn_;
-    uintptr_t state_;
+    EVLOOP_ATOMIC(uintptr_t) state_;
     struct evloop_link link_;
 };
 

@@ -31,7 +31,7 @@ struct evloop_timer {
     uint64_t order_;
     uint64_t repeat_;
     evloop_timer_fn fn_;
-    uintptr_t state_;
+    EVLOOP_ATOMIC(uintptr_t) state_;
     uint64_t deadline_;
     evloop_timer *next_;
     evloop_timer **slot_;

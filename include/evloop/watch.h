@@ -42,7 +42,7 @@ struct evloop_watch {
 
     /* private */
     evloop_watch_fn fn_;
-    uintptr_t state_;
+    EVLOOP_ATOMIC(uintptr_t) state_;
     int fd_;
     unsigned interest_;
     unsigned ready_;

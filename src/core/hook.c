@@ -16,7 +16,7 @@ void hooks_init(evloop *loop)
 
 evloop_hook_kind hook_kind(const evloop_hook *hook)
 {
-    return (evloop_hook_kind)(hook->state_ >> KIND_SHIFT & 3);
+    return (evloop_hook_kind)(object_get(&hook->state_) >> KIND_SHIFT & 3);
 }
 
 int evloop_hook_start(evloop *loop, evloop_hook *hook, evloop_hook_kind kind, evloop_hook_fn fn)
@@ -26,11 +26,11 @@ int evloop_hook_start(evloop *loop, evloop_hook *hook, evloop_hook_kind kind, ev
         return err;
     if (!hook || !fn || (unsigned)kind >= HOOK_KINDS)
         return -EINVAL;
-    if (hook->state_ & OBJECT_ACTIVE)
+    if (object_get(&hook->state_) & OBJECT_ACTIVE)
         return -EBUSY;
     hook->fn_ = fn;
     object_activate(loop, &hook->state_, (uintptr_t)kind << KIND_SHIFT);
-    loop->idle_refs += kind == EVLOOP_HOOK_IDLE && !(hook->state_ & OBJECT_UNREF);
+    loop->idle_refs += kind == EVLOOP_HOOK_IDLE && !(object_get(&hook->state_) & OBJECT_UNREF);
     list_append(&loop->hooks[kind], &hook->link_);
     return 0;
 }
@@ -38,7 +38,8 @@ int evloop_hook_start(evloop *loop, evloop_hook *hook, evloop_hook_kind kind, ev
 static void deactivate(evloop *loop, evloop_hook *hook)
 {
     list_remove(&hook->link_);
-    loop->idle_refs -= hook_kind(hook) == EVLOOP_HOOK_IDLE && !(hook->state_ & OBJECT_UNREF);
+    loop->idle_refs -=
+        hook_kind(hook) == EVLOOP_HOOK_IDLE && !(object_get(&hook->state_) & OBJECT_UNREF);
     object_deactivate(loop, &hook->state_);
 }
 
@@ -46,9 +47,9 @@ int evloop_hook_stop(evloop_hook *hook)
 {
     if (!hook)
         return -EINVAL;
-    int err = object_check(hook->state_);
-    if (!err && (hook->state_ & OBJECT_ACTIVE))
-        deactivate(object_loop(hook->state_), hook);
+    int err = object_check(object_get(&hook->state_));
+    if (!err && (object_get(&hook->state_) & OBJECT_ACTIVE))
+        deactivate(object_loop(object_get(&hook->state_)), hook);
     return err;
 }
 
@@ -56,12 +57,12 @@ static int set_ref(evloop_hook *hook, bool ref)
 {
     if (!hook)
         return -EINVAL;
-    int err = object_check(hook->state_);
+    int err = object_check(object_get(&hook->state_));
     if (err)
         return err;
     int change = object_set_ref(&hook->state_, ref);
     if (change && hook_kind(hook) == EVLOOP_HOOK_IDLE)
-        object_loop(hook->state_)->idle_refs += (uint64_t)(int64_t)change;
+        object_loop(object_get(&hook->state_))->idle_refs += (uint64_t)(int64_t)change;
     return 0;
 }
 
@@ -77,12 +78,12 @@ int evloop_hook_ref(evloop_hook *hook)
 
 bool evloop_hook_active(const evloop_hook *hook)
 {
-    return hook && (hook->state_ & OBJECT_ACTIVE);
+    return hook && (object_get(&hook->state_) & OBJECT_ACTIVE);
 }
 
 evloop *evloop_hook_loop(const evloop_hook *hook)
 {
-    return hook ? object_loop(hook->state_) : NULL;
+    return hook ? object_loop(object_get(&hook->state_)) : NULL;
 }
 
 bool hook_is_mark(const evloop *loop, const list_link *link)
@@ -114,6 +115,6 @@ void hooks_stop_all(evloop *loop)
         list_each(&loop->hooks[kind], link, following) {
             evloop_hook *hook = list_entry(link, evloop_hook, link_);
             deactivate(loop, hook);
-            hook->state_ &= OBJECT_UNREF;
+            object_clear(&hook->state_, ~(uintptr_t)OBJECT_UNREF);
         }
 }

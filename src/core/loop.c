@@ -132,7 +132,7 @@ static void stop_all(evloop *loop)
     while (watch) {
         evloop_watch *next = poller_next_watch(&loop->poller, watch);
         poller_remove(&loop->poller, watch);
-        watch->state_ &= OBJECT_UNREF;
+        object_clear(&watch->state_, ~(uintptr_t)OBJECT_UNREF);
         watch = next;
     }
 }
@@ -371,9 +371,9 @@ static int poll_phase(evloop *loop, const struct run *run)
     loop->count.polls++;
     err = poller_wait(&loop->poller, timeout_ns);
     if (timeout_ns) {
-        atomic_set(&loop->waiting, false, relaxed);
         loop->count.sleeps++;
         state_end_sleep(loop);
+        atomic_set(&loop->waiting, false, relaxed);
         loop->now_stale = true;
         if (!err && (run->until != EVLOOP_FOREVER || draining(loop)))
             err = loop_read_clock(loop);

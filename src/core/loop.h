@@ -192,16 +192,17 @@ static inline void loop_run_microtasks(evloop *loop)
         loop_drain_microtasks(loop);
 }
 
-static inline void object_activate(evloop *loop, uintptr_t *state, uintptr_t flags)
+static inline void object_activate(evloop *loop, object_state *state, uintptr_t flags)
 {
-    *state = (uintptr_t)loop | (*state & OBJECT_UNREF) | OBJECT_ACTIVE | flags;
-    loop->refs += !(*state & OBJECT_UNREF);
+    uintptr_t unref = object_get(state) & OBJECT_UNREF;
+    atomic_set(state, (uintptr_t)loop | unref | OBJECT_ACTIVE | flags, relaxed);
+    loop->refs += !unref;
 }
 
-static inline void object_deactivate(evloop *loop, uintptr_t *state)
+static inline void object_deactivate(evloop *loop, object_state *state)
 {
-    *state &= ~(uintptr_t)OBJECT_ACTIVE;
-    loop->refs -= !(*state & OBJECT_UNREF);
+    object_clear(state, OBJECT_ACTIVE);
+    loop->refs -= !(object_get(state) & OBJECT_UNREF);
 }
 
 /* For stop, ref and unref, which are harmless on an object that was never started. */
@@ -212,13 +213,16 @@ static inline int object_check(uintptr_t state)
 }
 
 /* Sets or clears OBJECT_UNREF; says by how many references the loop has more now. */
-static inline int object_set_ref(uintptr_t *state, bool ref)
+static inline int object_set_ref(object_state *state, bool ref)
 {
-    bool was_ref = !(*state & OBJECT_UNREF);
-    *state = ref ? *state & ~(uintptr_t)OBJECT_UNREF : *state | OBJECT_UNREF;
-    int change = *state & OBJECT_ACTIVE ? ref - was_ref : 0;
+    uintptr_t before = object_get(state);
+    if (ref)
+        object_clear(state, OBJECT_UNREF);
+    else
+        object_set(state, OBJECT_UNREF);
+    int change = before & OBJECT_ACTIVE ? ref - !(before & OBJECT_UNREF) : 0;
     if (change)
-        object_loop(*state)->refs += (uint64_t)(int64_t)change;
+        object_loop(before)->refs += (uint64_t)(int64_t)change;
     return change;
 }
 

@@ -183,5 +183,6 @@ evloop_state evloop_get_state(const evloop *loop)
         return EVLOOP_STATE_DRAINING;
     if (atomic_get(&loop->runner, acquire) == 0)
         return EVLOOP_STATE_IDLE;
-    return ingress_sleeping(&loop->ingress) ? EVLOOP_STATE_SLEEPING : EVLOOP_STATE_RUNNING;
+    bool asleep = atomic_get(&loop->waiting, acquire) && ingress_sleeping(&loop->ingress);
+    return asleep ? EVLOOP_STATE_SLEEPING : EVLOOP_STATE_RUNNING;
 }

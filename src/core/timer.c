@@ -82,7 +82,7 @@ void timers_arm(struct timers *timers, uint64_t now)
         evloop_timer *timer = timers->fresh[i];
         if (!timer)
             continue;
-        timer->state_ &= ~(uintptr_t)TIMER_FRESH;
+        object_clear(&timer->state_, TIMER_FRESH);
         timer->deadline_ = saturating_add(now, timer->deadline_);
         if (timer->deadline_ < timers->not_before)
             timer->deadline_ = timers->not_before;
@@ -233,7 +233,7 @@ static unsigned gather(evloop_timer *list, struct sort_entry *entries)
 static void append_due(evloop_timer ***end, evloop_timer *timer)
 {
     timer->slot_ = *end;
-    timer->state_ |= TIMER_DUE;
+    object_set(&timer->state_, TIMER_DUE);
     **end = timer;
     *end = &timer->next_;
 }
@@ -338,7 +338,7 @@ static void detach(struct timers *timers, evloop_timer *timer)
     unlink_timer(timer);
     if (timer->deadline_ <= timers->earliest) /* may be a fresh one's delay: vague does no harm */
         timers->earliest_vague = true;
-    timer->state_ &= ~(uintptr_t)(TIMER_FRESH | TIMER_DUE);
+    object_clear(&timer->state_, TIMER_FRESH | TIMER_DUE);
 }
 
 /* Makes room for a fresh timer, while those that are there are in the cache. */
@@ -371,7 +371,7 @@ int evloop_timer_start(evloop *loop, evloop_timer *timer, uint64_t first_ns, uin
         return err;
     if (!timer || !fn)
         return -EINVAL;
-    if (timer->state_ & OBJECT_ACTIVE)
+    if (object_get(&timer->state_) & OBJECT_ACTIVE)
         return -EBUSY;
     err = make_room(loop);
     if (err)
@@ -386,17 +386,17 @@ int evloop_timer_start(evloop *loop, evloop_timer *timer, uint64_t first_ns, uin
 
 int evloop_timer_again(evloop_timer *timer, uint64_t first_ns)
 {
-    if (!timer || !timer->fn_)
+    evloop *loop = evloop_timer_loop(timer);
+    if (!loop) /* never started, or its loop is gone */
         return -EINVAL;
-    evloop *loop = object_loop(timer->state_);
     int err = loop_check_start(loop);
     if (!err)
         err = make_room(loop);
     if (err)
         return err;
-    if (timer->state_ & OBJECT_ACTIVE) {
+    if (object_get(&timer->state_) & OBJECT_ACTIVE) {
         detach(&loop->timers, timer);
-        timer->state_ |= TIMER_FRESH;
+        object_set(&timer->state_, TIMER_FRESH);
     } else {
         object_activate(loop, &timer->state_, TIMER_FRESH);
     }
@@ -414,26 +414,27 @@ int evloop_timer_stop(evloop_timer *timer)
 {
     if (!timer)
         return -EINVAL;
-    int err = object_check(timer->state_);
-    if (!err && (timer->state_ & OBJECT_ACTIVE))
-        deactivate(object_loop(timer->state_), timer);
+    int err = object_check(object_get(&timer->state_));
+    if (!err && (object_get(&timer->state_) & OBJECT_ACTIVE))
+        deactivate(object_loop(object_get(&timer->state_)), timer);
     return err;
 }
 
 static bool in_wheel(const evloop_timer *timer)
 {
-    return (timer->state_ & (OBJECT_ACTIVE | TIMER_FRESH | TIMER_DUE)) == OBJECT_ACTIVE;
+    return (object_get(&timer->state_) & (OBJECT_ACTIVE | TIMER_FRESH | TIMER_DUE)) ==
+           OBJECT_ACTIVE;
 }
 
 int evloop_timer_set_slack(evloop_timer *timer, uint64_t slack_ns)
 {
     if (!timer)
         return -EINVAL;
-    int err = object_check(timer->state_);
+    int err = object_check(object_get(&timer->state_));
     if (err)
         return err;
     uint64_t slack_us = slack_ns / EVLOOP_US(1);
-    evloop *loop = object_loop(timer->state_);
+    evloop *loop = object_loop(object_get(&timer->state_));
     bool move = in_wheel(timer);
     if (move)
         detach(&loop->timers, timer);
@@ -445,10 +446,10 @@ int evloop_timer_set_slack(evloop_timer *timer, uint64_t slack_ns)
 
 uint64_t evloop_timer_due_in(const evloop_timer *timer)
 {
-    if (!timer || !(timer->state_ & OBJECT_ACTIVE))
+    if (!timer || !(object_get(&timer->state_) & OBJECT_ACTIVE))
         return EVLOOP_FOREVER;
-    uint64_t now = evloop_now(object_loop(timer->state_));
-    if (timer->deadline_ == UINT64_MAX || (timer->state_ & TIMER_FRESH))
+    uint64_t now = evloop_now(object_loop(object_get(&timer->state_)));
+    if (timer->deadline_ == UINT64_MAX || (object_get(&timer->state_) & TIMER_FRESH))
         return timer->deadline_;
     return timer->deadline_ > now ? timer->deadline_ - now : 0;
 }
@@ -460,7 +461,7 @@ uint32_t evloop_timer_missed(const evloop_timer *timer)
 
 int evloop_timer_unref(evloop_timer *timer)
 {
-    int err = timer ? object_check(timer->state_) : -EINVAL;
+    int err = timer ? object_check(object_get(&timer->state_)) : -EINVAL;
     if (!err)
         object_set_ref(&timer->state_, false);
     return err;
@@ -468,7 +469,7 @@ int evloop_timer_unref(evloop_timer *timer)
 
 int evloop_timer_ref(evloop_timer *timer)
 {
-    int err = timer ? object_check(timer->state_) : -EINVAL;
+    int err = timer ? object_check(object_get(&timer->state_)) : -EINVAL;
     if (!err)
         object_set_ref(&timer->state_, true);
     return err;
@@ -476,12 +477,12 @@ int evloop_timer_ref(evloop_timer *timer)
 
 bool evloop_timer_active(const evloop_timer *timer)
 {
-    return timer && (timer->state_ & OBJECT_ACTIVE);
+    return timer && (object_get(&timer->state_) & OBJECT_ACTIVE);
 }
 
 evloop *evloop_timer_loop(const evloop_timer *timer)
 {
-    return timer ? object_loop(timer->state_) : NULL;
+    return timer ? object_loop(object_get(&timer->state_)) : NULL;
 }
 
 /* The first deadline after now that is a whole number of repeats after the last one. */
@@ -502,7 +503,7 @@ static void set_next_deadline(evloop *loop, evloop_timer *timer)
 static void fire(evloop *loop, evloop_timer *timer)
 {
     unlink_timer(timer);
-    timer->state_ &= ~(uintptr_t)TIMER_DUE;
+    object_clear(&timer->state_, TIMER_DUE);
     if (timer->repeat_)
         set_next_deadline(loop, timer);
     else
@@ -535,7 +536,7 @@ void timers_stop_all(evloop *loop)
         while (timer) {
             evloop_timer *next = timer->next_;
             deactivate(loop, timer);
-            timer->state_ &= OBJECT_UNREF;
+            object_clear(&timer->state_, ~(uintptr_t)OBJECT_UNREF);
             timer = next;
         }
     }

@@ -67,7 +67,8 @@ static bool show_timers(evloop *loop, struct walk *walk)
     while ((timer = timers_list(&loop->timers, &place))) {
         while (timer) {
             evloop_timer *next = timer->next_;
-            if (!show(walk, EVLOOP_TYPE_TIMER, timer->name, timer, timer->data, timer->state_))
+            if (!show(walk, EVLOOP_TYPE_TIMER, timer->name, timer, timer->data,
+                      object_get(&timer->state_)))
                 return false;
             timer = next;
         }
@@ -81,7 +82,7 @@ static bool show_hooks(evloop *loop, list_link *hooks, struct walk *walk)
         evloop_hook *hook = list_entry(link, evloop_hook, link_);
         if (hook_is_mark(loop, link))
             continue;
-        if (!show(walk, EVLOOP_TYPE_HOOK, hook->name, hook, hook->data, hook->state_))
+        if (!show(walk, EVLOOP_TYPE_HOOK, hook->name, hook, hook->data, object_get(&hook->state_)))
             return false;
     }
     return true;
@@ -100,7 +101,8 @@ static bool show_watches(evloop *loop, struct walk *walk)
     evloop_watch *watch = poller_next_watch(&loop->poller, NULL);
     while (watch) {
         evloop_watch *next = poller_next_watch(&loop->poller, watch);
-        if (!show(walk, EVLOOP_TYPE_WATCH, watch->name, watch, watch->data, watch->state_))
+        if (!show(walk, EVLOOP_TYPE_WATCH, watch->name, watch, watch->data,
+                  object_get(&watch->state_)))
             return false;
         watch = next;
     }

@@ -14,7 +14,7 @@ int evloop_watch_start(evloop *loop, evloop_watch *watch, int fd, unsigned event
         return err;
     if (!watch || !fn || events == 0 || (events & ~(unsigned)ALL_EVENTS))
         return -EINVAL;
-    if (watch->state_ & OBJECT_ACTIVE)
+    if (object_get(&watch->state_) & OBJECT_ACTIVE)
         return -EBUSY;
     if (fd < 0)
         return -EBADF;
@@ -35,9 +35,9 @@ int evloop_watch_start(evloop *loop, evloop_watch *watch, int fd, unsigned event
 
 int evloop_watch_modify(evloop_watch *watch, unsigned events)
 {
-    if (!watch || !(watch->state_ & OBJECT_ACTIVE) || (events & ~(unsigned)ALL_EVENTS))
+    if (!watch || !(object_get(&watch->state_) & OBJECT_ACTIVE) || (events & ~(unsigned)ALL_EVENTS))
         return -EINVAL;
-    evloop *loop = object_loop(watch->state_);
+    evloop *loop = object_loop(object_get(&watch->state_));
     int err = loop_check_thread(loop);
     return err ? err : poller_modify(&loop->poller, watch, events);
 }
@@ -46,9 +46,9 @@ int evloop_watch_stop(evloop_watch *watch)
 {
     if (!watch)
         return -EINVAL;
-    int err = object_check(watch->state_);
-    if (!err && (watch->state_ & OBJECT_ACTIVE)) {
-        evloop *loop = object_loop(watch->state_);
+    int err = object_check(object_get(&watch->state_));
+    if (!err && (object_get(&watch->state_) & OBJECT_ACTIVE)) {
+        evloop *loop = object_loop(object_get(&watch->state_));
         poller_remove(&loop->poller, watch);
         object_deactivate(loop, &watch->state_);
     }
@@ -57,7 +57,7 @@ int evloop_watch_stop(evloop_watch *watch)
 
 int evloop_watch_fd(const evloop_watch *watch)
 {
-    return watch && object_loop(watch->state_) ? watch->fd_ : -1;
+    return watch && object_loop(object_get(&watch->state_)) ? watch->fd_ : -1;
 }
 
 unsigned evloop_watch_events(const evloop_watch *watch)
@@ -67,7 +67,7 @@ unsigned evloop_watch_events(const evloop_watch *watch)
 
 int evloop_watch_unref(evloop_watch *watch)
 {
-    int err = watch ? object_check(watch->state_) : -EINVAL;
+    int err = watch ? object_check(object_get(&watch->state_)) : -EINVAL;
     if (!err)
         object_set_ref(&watch->state_, false);
     return err;
@@ -75,7 +75,7 @@ int evloop_watch_unref(evloop_watch *watch)
 
 int evloop_watch_ref(evloop_watch *watch)
 {
-    int err = watch ? object_check(watch->state_) : -EINVAL;
+    int err = watch ? object_check(object_get(&watch->state_)) : -EINVAL;
     if (!err)
         object_set_ref(&watch->state_, true);
     return err;
@@ -83,10 +83,10 @@ int evloop_watch_ref(evloop_watch *watch)
 
 bool evloop_watch_active(const evloop_watch *watch)
 {
-    return watch && (watch->state_ & OBJECT_ACTIVE);
+    return watch && (object_get(&watch->state_) & OBJECT_ACTIVE);
 }
 
 evloop *evloop_watch_loop(const evloop_watch *watch)
 {
-    return watch ? object_loop(watch->state_) : NULL;
+    return watch ? object_loop(object_get(&watch->state_)) : NULL;
 }
