@@ -1,4 +1,4 @@
-# The shared library exports the functions that the headers declare: each of them, and nothing else.
+# Both libraries show the functions that the headers declare: each of them, and nothing else.
 
 cmake_minimum_required(VERSION 3.20)
 
@@ -19,23 +19,30 @@ if(NOT declared)
     message(FATAL_ERROR "no EVLOOP_API function found in the headers")
 endif()
 
-capture(symbols "${NM}" -D --defined-only "${PREFIX}/lib/libevloop.so")
-string(REGEX MATCHALL "[^ \n]+(\n|$)" exported "${symbols}")
-list(TRANSFORM exported STRIP)
+function(check_symbols library)
+    capture(symbols "${NM}" ${ARGN} --defined-only -P "${PREFIX}/lib/${library}")
+    string(REGEX MATCHALL "(^|\n)[^ \n]+ [A-Z]" exported "${symbols}")
+    list(TRANSFORM exported STRIP)
+    list(TRANSFORM exported REPLACE " .*" "")
 
-set(foreign ${exported})
-list(FILTER foreign EXCLUDE REGEX "^evloop_[a-z0-9_]+$")
-if(foreign)
-    message(FATAL_ERROR "exported, but not evloop_*: ${foreign}")
-endif()
+    set(foreign ${exported})
+    list(FILTER foreign EXCLUDE REGEX "^evloop_[a-z0-9_]+$")
+    if(foreign)
+        message(FATAL_ERROR "${library} shows what is not evloop_*: ${foreign}")
+    endif()
 
-set(undeclared ${exported})
-list(REMOVE_ITEM undeclared ${declared})
-if(undeclared)
-    message(FATAL_ERROR "exported, but in no header: ${undeclared}")
-endif()
+    set(undeclared ${exported})
+    list(REMOVE_ITEM undeclared ${declared})
+    if(undeclared)
+        message(FATAL_ERROR "${library} shows what is in no header: ${undeclared}")
+    endif()
 
-list(REMOVE_ITEM declared ${exported})
-if(declared)
-    message(FATAL_ERROR "in a header, but not exported: ${declared}")
-endif()
+    set(missing ${declared})
+    list(REMOVE_ITEM missing ${exported})
+    if(missing)
+        message(FATAL_ERROR "${library} does not show what is in a header: ${missing}")
+    endif()
+endfunction()
+
+check_symbols(libevloop.so -D)
+check_symbols(libevloop.a -g)
