@@ -341,12 +341,15 @@ static void detach(struct timers *timers, evloop_timer *timer)
     object_clear(&timer->state_, TIMER_FRESH | TIMER_DUE);
 }
 
-/* Makes room for a fresh timer, while those that are there are in the cache. */
+static bool has_room(const struct timers *timers)
+{
+    return timers->fresh_count < FRESH_AT_MOST;
+}
+
+/* Makes room for fresh timers, while those that are there are in the cache. */
 static int make_room(evloop *loop)
 {
     uint64_t now;
-    if (loop->timers.fresh_count < FRESH_AT_MOST)
-        return 0;
     int err = poller_clock(&now);
     if (!err)
         timers_arm(&loop->timers, now);
@@ -363,6 +366,13 @@ static void add_fresh(struct timers *timers, evloop_timer *timer, uint64_t first
     *place = timer;
 }
 
+static NOINLINE int start_after_others(evloop *loop, evloop_timer *timer, uint64_t first_ns,
+                                       uint64_t repeat_ns, evloop_timer_fn fn)
+{
+    int err = make_room(loop);
+    return err ? err : evloop_timer_start(loop, timer, first_ns, repeat_ns, fn);
+}
+
 int evloop_timer_start(evloop *loop, evloop_timer *timer, uint64_t first_ns, uint64_t repeat_ns,
                        evloop_timer_fn fn)
 {
@@ -373,9 +383,8 @@ int evloop_timer_start(evloop *loop, evloop_timer *timer, uint64_t first_ns, uin
         return -EINVAL;
     if (object_get(&timer->state_) & OBJECT_ACTIVE)
         return -EBUSY;
-    err = make_room(loop);
-    if (err)
-        return err;
+    if (!has_room(&loop->timers))
+        return start_after_others(loop, timer, first_ns, repeat_ns, fn);
     timer->fn_ = fn;
     timer->repeat_ = repeat_ns;
     timer->missed_ = 0;
@@ -384,16 +393,22 @@ int evloop_timer_start(evloop *loop, evloop_timer *timer, uint64_t first_ns, uin
     return 0;
 }
 
+static NOINLINE int again_after_others(evloop *loop, evloop_timer *timer, uint64_t first_ns)
+{
+    int err = make_room(loop);
+    return err ? err : evloop_timer_again(timer, first_ns);
+}
+
 int evloop_timer_again(evloop_timer *timer, uint64_t first_ns)
 {
     evloop *loop = evloop_timer_loop(timer);
     if (!loop) /* never started, or its loop is gone */
         return -EINVAL;
     int err = loop_check_start(loop);
-    if (!err)
-        err = make_room(loop);
     if (err)
         return err;
+    if (!has_room(&loop->timers))
+        return again_after_others(loop, timer, first_ns);
     if (object_get(&timer->state_) & OBJECT_ACTIVE) {
         detach(&loop->timers, timer);
         object_set(&timer->state_, TIMER_FRESH);

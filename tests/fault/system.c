@@ -445,6 +445,61 @@ TEST(a_change_that_the_kernel_refuses_is_told_to_the_watch_once)
     }
 }
 
+struct starving {
+    evloop_watch healthy, failing;
+    int healthy_fds[2], failing_fds[2];
+};
+
+/* One watch is ready; the other cannot be resumed. */
+static void starving_begin(evloop *loop, struct starving *starving)
+{
+    memset(starving, 0, sizeof *starving);
+    pipe_open(starving->failing_fds);
+    pipe_open(starving->healthy_fds);
+    assert_int_equal(evloop_watch_start(loop, &starving->failing, starving->failing_fds[0],
+                                        EVLOOP_READABLE, on_watch),
+                     0);
+    assert_int_equal(evloop_watch_start(loop, &starving->healthy, starving->healthy_fds[0],
+                                        EVLOOP_READABLE, on_watch),
+                     0);
+    assert_int_equal(evloop_watch_modify(&starving->failing, 0), 0);
+    loop_turn(loop);
+    fd_write_byte(starving->failing_fds[1]);
+    fd_write_byte(starving->healthy_fds[1]);
+    kernel_only_operation(EPOLL_CTL_ADD);
+    kernel_fail(CALL_EPOLL_CTL, 1, UINT16_MAX, ENOSPC);
+    assert_int_equal(evloop_watch_modify(&starving->failing, EVLOOP_READABLE), 0);
+}
+
+static void starving_end(struct starving *starving)
+{
+    assert_int_equal(evloop_watch_stop(&starving->failing), 0);
+    assert_int_equal(evloop_watch_stop(&starving->healthy), 0);
+    fds_close(starving->failing_fds);
+    fds_close(starving->healthy_fds);
+}
+
+TEST(a_watch_that_cannot_be_resumed_is_returned_by_the_run_and_starves_no_other)
+{
+    struct starving starving;
+    evloop *loop = begin();
+    starving_begin(loop, &starving);
+    assert_int_equal(ran, 0);
+    for (unsigned run = 0; run < 3; run++) {
+        assert_int_equal(evloop_run(loop, EVLOOP_RUN_NOWAIT), -ENOSPC);
+        assert_int_equal(evloop_run(loop, EVLOOP_RUN_DEFAULT), -ENOSPC);
+        assert_int_equal(evloop_run_for(loop, EVLOOP_SEC(3600)), -ENOSPC);
+        assert_int_equal(ran, 3 * (run + 1));
+    }
+    kernel_reset();
+    ran = 0;
+    loop_turn(loop);
+    assert_int_equal(ran, 2);
+    starving_end(&starving);
+    assert_works(loop);
+    loop_end(loop);
+}
+
 /* The kernel knows it no longer: closed, and the number came back. */
 TEST(a_change_of_a_descriptor_that_the_kernel_has_forgotten_registers_it_anew)
 {
@@ -696,6 +751,7 @@ int main(void)
         TEST_ENTRY(a_watch_that_the_kernel_refuses_is_as_before_and_can_be_started_later),
         TEST_ENTRY(a_failed_removal_frees_the_descriptor_for_the_next_watch),
         TEST_ENTRY(a_change_that_lacks_memory_is_returned_by_the_run_and_made_by_the_next),
+        TEST_ENTRY(a_watch_that_cannot_be_resumed_is_returned_by_the_run_and_starves_no_other),
         TEST_ENTRY(a_change_that_the_kernel_refuses_is_told_to_the_watch_once),
         TEST_ENTRY(a_change_of_a_descriptor_that_the_kernel_has_forgotten_registers_it_anew),
         TEST_ENTRY(an_addition_of_a_descriptor_that_the_kernel_still_has_changes_it),

@@ -15,9 +15,13 @@ static void sim_close(struct poller *poller)
     sim.closes++;
 }
 
+/* A wake that went to the old object is lost. */
 static int sim_reopen(struct poller *poller)
 {
     (void)poller;
+    if (sim.on_reopen)
+        sim.on_reopen(sim.loop);
+    sim.woken = false;
     return 0;
 }
 

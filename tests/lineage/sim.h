@@ -27,7 +27,8 @@ struct sim {
     unsigned change_to;
     unsigned opens;
     unsigned closes;
-    void (*on_wait)(evloop *loop); /* happens while the loop waits */
+    void (*on_wait)(evloop *loop);   /* happens while the loop waits */
+    void (*on_reopen)(evloop *loop); /* happens before the new kernel object replaces the old one */
     evloop *loop;
 };
 

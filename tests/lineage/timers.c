@@ -204,6 +204,42 @@ TEST(timers_with_one_deadline_fire_in_the_order_of_starting)
     }
 }
 
+static unsigned late_fired;
+
+/* Their deadlines are in the opposite order of their places. */
+static void on_late(evloop_timer *timer)
+{
+    struct timed *timed = evloop_container_of(timer, struct timed, timer);
+    on_timed(timer);
+    assert_ptr_equal(timed, &tied[MANY - 1 - late_fired]);
+    late_fired++;
+}
+
+TEST(timers_past_their_deadlines_whose_slack_is_taken_away_fire_in_order)
+{
+    evloop *loop = sim_loop_new();
+    evloop_timer other = {0};
+    memset(tied, 0, sizeof tied);
+    late_fired = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        uint64_t delay = EVLOOP_MS(1) + EVLOOP_US(MANY - i);
+        tied[i].expected = sim.now + delay;
+        assert_int_equal(evloop_timer_set_slack(&tied[i].timer, EVLOOP_SEC(1000)), 0);
+        assert_int_equal(evloop_timer_start(loop, &tied[i].timer, delay, 0, on_late), 0);
+    }
+    assert_int_equal(evloop_timer_start(loop, &other, EVLOOP_MS(5), 0, on_other), 0);
+    loop_turn(loop);
+    sim.now += EVLOOP_MS(6);
+    loop_turn(loop); /* the other fires: the clock has passed all the deadlines */
+    assert_false(evloop_timer_active(&other));
+    assert_int_equal(late_fired, 0);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(evloop_timer_set_slack(&tied[i].timer, 0), 0);
+    loop_turn(loop);
+    assert_int_equal(late_fired, MANY);
+    loop_end(loop);
+}
+
 /* ---- stopping and starting inside a callback ------------------------------------------------- */
 
 static bool stopped[MANY];
@@ -307,6 +343,7 @@ int main(void)
         TEST_ENTRY(timer_that_is_started_again_is_not_early_because_of_a_stale_clock),
         TEST_ENTRY(timer_without_delay_that_starts_itself_again_does_not_starve_the_phase),
         TEST_ENTRY(timers_with_one_deadline_fire_in_the_order_of_starting),
+        TEST_ENTRY(timers_past_their_deadlines_whose_slack_is_taken_away_fire_in_order),
         TEST_ENTRY(timers_that_are_stopped_and_started_inside_a_callback_leave_the_others_in_order),
         TEST_ENTRY(timer_that_is_stopped_by_another_in_the_same_phase_does_not_fire),
         TEST_ENTRY(interval_that_is_cleared_in_its_own_callback_never_fires_again),

@@ -1,10 +1,12 @@
 /*
  * watches.c: events of descriptors that are not there any more, registrations that were left half
- * done, and changes from the wrong thread.
+ * done, what comes while the loop goes to sleep, and changes from the wrong thread.
  */
 #include "sim.h"
 
 #include <fcntl.h>
+
+#include "core/loop.h"
 
 static unsigned told;
 
@@ -199,6 +201,112 @@ TEST(a_failed_registration_is_rolled_back)
     fds_close(fds);
 }
 
+/* ---- what comes while the loop goes to sleep, and while it sleeps ---------------------------- */
+
+static void on_keeper(evloop_timer *timer)
+{
+    (void)timer;
+}
+
+static void elsewhere(void *(*fn)(void *), void *arg)
+{
+    pthread_t thread;
+    thread_start(&thread, fn, arg);
+    thread_join(thread);
+}
+
+static uint64_t posted_ran_at;
+
+static void on_posted(void *loop)
+{
+    posted_ran_at = sim.now;
+    assert_int_equal(evloop_stop(loop), 0);
+}
+
+static void *post(void *loop)
+{
+    check(evloop_post(loop, on_posted, loop) == 0);
+    return NULL;
+}
+
+static unsigned reopened;
+
+static void post_meanwhile(evloop *loop)
+{
+    reopened++;
+    sim.on_reopen = NULL;
+    assert_int_equal(evloop_get_state(loop), EVLOOP_STATE_SLEEPING);
+    elsewhere(post, loop);
+    assert_true(sim.woken);
+}
+
+/* An event that belongs to nobody makes the poller want a new kernel object for its next wait. */
+static void find_a_dead_registration(evloop *loop)
+{
+    sim.on_wait = NULL;
+    sim.on_reopen = post_meanwhile;
+    interest_collect(&loop->poller, 0, 4711, EVLOOP_READABLE);
+    sim.woken = true;
+}
+
+TEST(lost_wakeup_a_wake_that_went_to_a_poller_that_was_being_replaced_is_repeated)
+{
+    evloop *loop = sim_loop_new();
+    evloop_timer keeper = {0};
+    uint64_t begin = sim.now;
+    reopened = 0;
+    posted_ran_at = 0;
+    assert_int_equal(evloop_timer_start(loop, &keeper, EVLOOP_SEC(3600), 0, on_keeper), 0);
+    sim.on_wait = find_a_dead_registration;
+    loop_run(loop);
+    assert_int_equal(reopened, 1);
+    assert_int_equal(posted_ran_at, begin);
+    assert_int_equal(evloop_timer_stop(&keeper), 0);
+    loop_end(loop);
+}
+
+static evloop_watch sleeper;
+
+static void note_microtask(void *arg)
+{
+    (void)arg;
+    trace('m');
+}
+
+static void note_watch(evloop_watch *watch, unsigned events)
+{
+    (void)watch, (void)events;
+    trace('w');
+}
+
+static void *offer_microtask(void *loop)
+{
+    check(evloop_microtask(loop, note_microtask, NULL) == 0);
+    return NULL;
+}
+
+static void microtask_and_event(evloop *loop)
+{
+    assert_true(sim.timeout_ns > 0);
+    elsewhere(offer_microtask, loop);
+    interest_collect(&loop->poller, evloop_watch_fd(&sleeper), 1, EVLOOP_READABLE);
+}
+
+TEST(microtasks_that_were_accepted_in_a_sleep_run_before_the_first_watch_is_told)
+{
+    evloop *loop = sim_loop_new();
+    int fds[2];
+    pipe_open(fds);
+    sleeper = (evloop_watch){0};
+    assert_int_equal(evloop_watch_start(loop, &sleeper, fds[0], EVLOOP_READABLE, note_watch), 0);
+    sim.on_wait = microtask_and_event;
+    assert_int_equal(evloop_run(loop, EVLOOP_RUN_ONCE), 0);
+    assert_trace("mw");
+    assert_int_equal(evloop_watch_stop(&sleeper), 0);
+    loop_end(loop);
+    fds_close(fds);
+}
+
 /* ---- changes from the wrong thread ----------------------------------------------------------- */
 
 static evloop_watch shared;
@@ -250,6 +358,8 @@ int main(void)
         TEST_ENTRY(stale_registrations_do_not_keep_the_loop_spinning),
         TEST_ENTRY(a_failed_removal_does_not_keep_the_slot),
         TEST_ENTRY(a_failed_registration_is_rolled_back),
+        TEST_ENTRY(lost_wakeup_a_wake_that_went_to_a_poller_that_was_being_replaced_is_repeated),
+        TEST_ENTRY(microtasks_that_were_accepted_in_a_sleep_run_before_the_first_watch_is_told),
         TEST_ENTRY(interest_is_changed_by_no_other_thread),
     };
     return RUN_TESTS("lineage: watches", tests);

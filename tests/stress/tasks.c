@@ -300,6 +300,54 @@ TEST(tasks_that_are_cancelled_in_the_drain_and_those_that_run_are_all_there_are)
     cancel_while_they_come(submits_cancelling, false);
 }
 
+struct twice {
+    evloop_task task;
+    evloop *loop;
+    size_t count;
+    size_t accepted[2];
+    size_t ran[2];
+};
+
+static void on_even(evloop_task *task)
+{
+    evloop_container_of(task, struct twice, task)->ran[0]++;
+}
+
+static void on_odd(evloop_task *task)
+{
+    evloop_container_of(task, struct twice, task)->ran[1]++;
+}
+
+static void *submits_again_and_again(void *arg)
+{
+    struct twice *twice = arg;
+    while (twice->accepted[0] + twice->accepted[1] < twice->count) {
+        bool odd = chance(&cancel_seed) & 1;
+        int result = evloop_submit(twice->loop, &twice->task, odd ? on_odd : on_even);
+        check(result == 0 || result == -EBUSY);
+        twice->accepted[odd] += result == 0;
+    }
+    check(evloop_shutdown(twice->loop, 0) == 0);
+    return NULL;
+}
+
+/* The callbacks count without atomics: the hand-over of the task orders them. */
+TEST(a_task_that_is_submitted_again_at_once_runs_as_often_as_it_was_accepted)
+{
+    pthread_t thread;
+    struct twice twice = {.loop = loop_new(), .count = scaled(100000)};
+    evloop_timer keeper = {0};
+    cancel_seed = 1;
+    evloop_timer_start(twice.loop, &keeper, EVLOOP_SEC(36000), 0, on_never);
+    thread_start(&thread, submits_again_and_again, &twice);
+    loop_run(twice.loop);
+    thread_join(thread);
+    assert_int_equal(twice.ran[0], twice.accepted[0]);
+    assert_int_equal(twice.ran[1], twice.accepted[1]);
+    evloop_timer_stop(&keeper);
+    loop_end(twice.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +357,7 @@ int main(void)
         TEST_ENTRY(what_was_accepted_before_another_thread_offered_runs_first),
         TEST_ENTRY(tasks_that_are_cancelled_between_turns_and_those_that_run_are_all_there_are),
         TEST_ENTRY(tasks_that_are_cancelled_in_the_drain_and_those_that_run_are_all_there_are),
+        TEST_ENTRY(a_task_that_is_submitted_again_at_once_runs_as_often_as_it_was_accepted),
     };
     return RUN_TESTS("stress tasks", tests);
 }

@@ -300,6 +300,60 @@ TEST(one_loop_can_watch_another)
     loop_end(inner_loop);
 }
 
+static int lost_fds[2];
+static unsigned lost_events;
+
+static void on_lost(evloop_watch *watch, unsigned events)
+{
+    lost_events |= events;
+    evloop_watch_stop(watch);
+}
+
+/* The kernel refuses the change when the run ends: after the last look at the descriptors. */
+static void lose(evloop_hook *hook)
+{
+    evloop_watch *watch = hook->data;
+    assert_int_equal(close(lost_fds[0]), 0);
+    lost_fds[0] = -1;
+    assert_int_equal(evloop_watch_modify(watch, EVLOOP_READABLE | EVLOOP_DISCONNECT), 0);
+    evloop_hook_stop(hook);
+}
+
+TEST(an_error_that_is_found_at_the_end_of_a_run_is_told)
+{
+    evloop *loop = loop_new();
+    evloop_watch watch = {0};
+    evloop_hook hook = {.data = &watch};
+    lost_events = 0;
+    pipe_open(lost_fds);
+    evloop_watch_start(loop, &watch, lost_fds[0], EVLOOP_READABLE, on_lost);
+    evloop_hook_start(loop, &hook, EVLOOP_HOOK_CHECK, lose);
+    loop_turn(loop);
+    assert_int_equal(lost_events, 0);
+    assert_true(evloop_next_timeout_ns(loop) == 0);
+    loop_turn(loop);
+    assert_int_equal(lost_events, EVLOOP_ERROR);
+    settle(loop);
+    loop_end(loop);
+    fds_close(lost_fds);
+}
+
+TEST(the_end_of_a_drain_is_told)
+{
+    evloop *loop = loop_new();
+    evloop_timer timer = {0};
+    evloop_timer_start(loop, &timer, EVLOOP_SEC(3600), 0, on_never);
+    assert_int_equal(evloop_shutdown(loop, EVLOOP_FOREVER), 0);
+    loop_turn(loop);
+    assert_int_equal(evloop_get_state(loop), EVLOOP_STATE_DRAINING);
+    assert_true(evloop_next_timeout_ns(loop) > 0);
+    evloop_timer_stop(&timer); /* the last thing that kept it alive */
+    assert_true(evloop_next_timeout_ns(loop) == 0);
+    loop_turn(loop);
+    assert_int_equal(evloop_get_state(loop), EVLOOP_STATE_CLOSED);
+    loop_end(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +363,8 @@ int main(void)
         TEST_ENTRY(work_that_is_offered_after_the_question_makes_the_descriptor_readable),
         TEST_ENTRY(work_that_was_there_before_the_question_is_told),
         TEST_ENTRY(a_change_of_interest_is_told_without_a_turn_in_between),
+        TEST_ENTRY(an_error_that_is_found_at_the_end_of_a_run_is_told),
+        TEST_ENTRY(the_end_of_a_drain_is_told),
         TEST_ENTRY(leftovers_beyond_a_budget_are_told),
         TEST_ENTRY(the_next_timeout_is_the_next_timers),
         TEST_ENTRY(one_loop_can_watch_another),

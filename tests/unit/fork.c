@@ -385,6 +385,44 @@ TEST(a_loop_that_another_thread_runs_can_be_taken_over_in_the_child)
     loop_end(loop);
 }
 
+static struct gate busy = GATE_INIT, done = GATE_INIT;
+
+static void hold_the_loop(void *arg)
+{
+    (void)arg;
+    gate_add(&busy);
+    gate_wait(&done, 1);
+}
+
+static void child_cannot_take_it_over(void *arg)
+{
+    evloop *loop = arg;
+    check(evloop_after_fork(loop) == -EBUSY);
+    check(evloop_after_fork(loop) == -EBUSY);
+    check(evloop_run(loop, EVLOOP_RUN_NOWAIT) == -ECHILD);
+    check(evloop_destroy(loop, EVLOOP_DESTROY_FORCE) == -ECHILD);
+}
+
+TEST(a_loop_that_another_thread_runs_awake_cannot_be_taken_over_in_the_child)
+{
+    struct runner runner;
+    evloop *loop = loop_new();
+    evloop_timer timer = {0};
+    busy.count = done.count = 0;
+    evloop_timer_start(loop, &timer, EVLOOP_SEC(3600), 0, on_timer);
+    runner_start(&runner, loop);
+    assert_int_equal(evloop_post(loop, hold_the_loop, NULL), 0);
+    gate_wait(&busy, 1);
+    assert_true(child_succeeds(child_cannot_take_it_over, loop));
+    gate_add(&done);
+    wait_asleep(loop);
+    assert_true(child_succeeds(child_runs_what_another_thread_ran, loop));
+    assert_int_equal(evloop_stop(loop), 0);
+    assert_int_equal(runner_join(&runner), 0);
+    evloop_timer_stop(&timer);
+    loop_end(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +436,7 @@ int main(void)
         TEST_ENTRY(after_fork_in_the_parent_does_nothing),
         TEST_ENTRY(a_callback_can_fork_a_child_that_leaves_the_loop_alone),
         TEST_ENTRY(a_loop_that_another_thread_runs_can_be_taken_over_in_the_child),
+        TEST_ENTRY(a_loop_that_another_thread_runs_awake_cannot_be_taken_over_in_the_child),
     };
     return RUN_TESTS("fork", tests);
 }

@@ -545,6 +545,59 @@ TEST(everything_that_happens_is_counted)
     fds_close(objects.fds);
 }
 
+TEST(wakes_that_were_avoided_never_become_fewer)
+{
+    evloop *loop = loop_new();
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(evloop_post(loop, on_nothing, NULL), 0);
+    loop_turn(loop);
+    uint64_t avoided = loop_metrics(loop).wakes_avoided;
+    assert_int_equal(avoided, 9);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(evloop_stop(loop), 0); /* a wake that no task is to blame for */
+        assert_int_equal(loop_metrics(loop).wakes_avoided, avoided);
+        loop_turn(loop);
+    }
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(evloop_post(loop, on_nothing, NULL), 0);
+    loop_turn(loop);
+    assert_true(loop_metrics(loop).wakes_avoided >= avoided);
+    loop_end(loop);
+}
+
+static void posts_and_looks(void *loop)
+{
+    assert_int_equal(evloop_post(loop, on_nothing, NULL), 0);
+    assert_true(evloop_alive(loop)); /* takes it in */
+}
+
+static uint64_t overruns_of_a_turn(evloop *loop)
+{
+    uint64_t before = loop_metrics(loop).task_overruns;
+    loop_turn(loop);
+    return loop_metrics(loop).task_overruns - before;
+}
+
+TEST(only_turns_that_leave_tasks_over_are_counted_as_overruns)
+{
+    evloop_options options = evloop_options_default();
+    options.task_budget = 2;
+    evloop *loop = loop_new_with(options);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(evloop_post(loop, on_nothing, NULL), 0);
+    assert_int_equal(overruns_of_a_turn(loop), 0);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(evloop_post(loop, on_nothing, NULL), 0);
+    assert_int_equal(overruns_of_a_turn(loop), 1);
+    assert_int_equal(overruns_of_a_turn(loop), 1);
+    assert_int_equal(overruns_of_a_turn(loop), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(evloop_post(loop, posts_and_looks, loop), 0);
+    assert_int_equal(overruns_of_a_turn(loop), 0);
+    assert_int_equal(overruns_of_a_turn(loop), 0);
+    loop_end(loop);
+}
+
 TEST(metrics_of_an_older_version_are_filled_as_far_as_they_go)
 {
     evloop *loop = loop_new();
@@ -669,6 +722,8 @@ int main(void)
         TEST_ENTRY(types_have_names),
         TEST_ENTRY(a_new_loop_has_counted_nothing),
         TEST_ENTRY(everything_that_happens_is_counted),
+        TEST_ENTRY(wakes_that_were_avoided_never_become_fewer),
+        TEST_ENTRY(only_turns_that_leave_tasks_over_are_counted_as_overruns),
         TEST_ENTRY(metrics_of_an_older_version_are_filled_as_far_as_they_go),
         TEST_ENTRY(metrics_of_a_newer_version_are_filled_as_far_as_the_library_goes),
         TEST_ENTRY(a_task_for_a_loop_that_is_awake_costs_no_wake),

@@ -489,6 +489,69 @@ TEST(a_loop_that_was_shut_down_and_never_ran_can_be_destroyed)
     assert_int_equal(evloop_destroy(loop, EVLOOP_DESTROY_FORCE), 0);
 }
 
+TEST(tasks_without_a_reference_that_were_accepted_before_the_shutdown_run)
+{
+    evloop *loop = loop_new();
+    evloop_task task = {0}, urgent = {0};
+    count = 0;
+    assert_int_equal(evloop_task_unref(&task), 0);
+    assert_int_equal(evloop_task_unref(&urgent), 0);
+    assert_int_equal(evloop_submit(loop, &task, on_task), 0);
+    assert_int_equal(evloop_submit_urgent(loop, &urgent, on_task), 0);
+    assert_int_equal(evloop_shutdown(loop, 0), 0);
+    loop_run(loop);
+    assert_int_equal(count, 2);
+    assert_int_equal(evloop_get_state(loop), EVLOOP_STATE_CLOSED);
+    loop_end(loop);
+}
+
+static bool is_shut_down;
+
+static void shuts_down_at_once(void *loop)
+{
+    assert_int_equal(evloop_shutdown(loop, 0), 0);
+    is_shut_down = true;
+}
+
+static void on_timer_before_the_end(evloop_timer *timer)
+{
+    (void)timer;
+    assert_false(is_shut_down);
+    count++;
+}
+
+TEST(a_shutdown_without_time_lets_no_timer_run_once_the_accepted_work_is_done)
+{
+    evloop *loop = loop_new();
+    evloop_timer timer = {0};
+    count = 0;
+    is_shut_down = false;
+    evloop_timer_start(loop, &timer, 0, 1, on_timer_before_the_end);
+    loop_turn(loop);
+    assert_int_equal(count, 1);
+    assert_int_equal(evloop_post(loop, shuts_down_at_once, loop), 0);
+    loop_run(loop);
+    assert_true(is_shut_down);
+    assert_int_equal(evloop_get_state(loop), EVLOOP_STATE_CLOSED);
+    evloop_timer_stop(&timer);
+    loop_end(loop);
+}
+
+TEST(a_closed_loop_is_not_alive_whatever_is_still_active)
+{
+    evloop *loop = loop_new();
+    evloop_timer timer = {0};
+    evloop_timer_start(loop, &timer, EVLOOP_SEC(3600), 0, on_timer);
+    assert_true(evloop_alive(loop));
+    evloop_shutdown(loop, 0);
+    loop_run(loop);
+    assert_true(evloop_timer_active(&timer));
+    assert_false(evloop_alive(loop));
+    assert_int_equal(evloop_run(loop, EVLOOP_RUN_DEFAULT), EVLOOP_ECLOSED);
+    evloop_timer_stop(&timer);
+    loop_end(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,6 +559,7 @@ int main(void)
         TEST_ENTRY(a_loop_that_was_shut_down_does_not_run_again),
         TEST_ENTRY(nothing_starts_on_a_closed_loop),
         TEST_ENTRY(everything_that_was_accepted_before_the_shutdown_runs_exactly_once),
+        TEST_ENTRY(tasks_without_a_reference_that_were_accepted_before_the_shutdown_run),
         TEST_ENTRY(a_stop_in_the_drain_loses_nothing),
         TEST_ENTRY(a_stop_before_a_shutdown_loses_nothing),
         TEST_ENTRY(a_task_can_be_cancelled_in_the_drain),
@@ -508,10 +572,12 @@ int main(void)
         TEST_ENTRY(a_loop_that_is_never_idle_does_not_outlast_the_deadline),
         TEST_ENTRY(a_watch_works_until_the_deadline),
         TEST_ENTRY(a_shutdown_without_time_does_not_wait_for_objects),
+        TEST_ENTRY(a_shutdown_without_time_lets_no_timer_run_once_the_accepted_work_is_done),
         TEST_ENTRY(a_later_shutdown_only_brings_the_end_nearer),
         TEST_ENTRY(a_later_shutdown_from_another_thread_ends_the_wait),
         TEST_ENTRY(notifications_do_not_keep_a_loop_that_is_shut_down),
         TEST_ENTRY(an_empty_loop_is_closed_by_its_next_run),
+        TEST_ENTRY(a_closed_loop_is_not_alive_whatever_is_still_active),
         TEST_ENTRY(a_loop_that_was_shut_down_and_never_ran_can_be_destroyed),
     };
     return RUN_TESTS("shutdown", tests);

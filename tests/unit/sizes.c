@@ -123,6 +123,33 @@ TEST(tasks_and_notifications_of_the_users_cost_the_loop_no_memory)
     free(notifications);
 }
 
+static void post_burst(evloop *loop)
+{
+    for (size_t i = 0; i < 20000; i++)
+        assert_int_equal(evloop_post(loop, on_nothing, NULL), 0);
+    loop_run(loop);
+}
+
+/* 16 times as many nodes as there were at first, and the rings that hold them: 64, 128, ... */
+TEST(after_a_burst_of_posts_a_small_loop_keeps_what_it_promises_and_no_more)
+{
+    evloop_options options = evloop_options_small();
+    const size_t nodes = 16 * options.post_cache, rings = 4;
+    const size_t node_size = sizeof(evloop_task) + 2 * sizeof(void *);
+    const size_t ring_sizes = 2 * nodes * sizeof(void *) + rings * KIB(1);
+    evloop *loop = loop_new_with(options);
+    size_t blocks = heap_blocks(&test_heap), bytes = heap_bytes(&test_heap);
+    post_burst(loop);
+    assert_true(heap_blocks(&test_heap) <= blocks + nodes + rings);
+    assert_true(heap_bytes(&test_heap) <= bytes + nodes * node_size + ring_sizes);
+    blocks = heap_blocks(&test_heap);
+    bytes = heap_bytes(&test_heap);
+    post_burst(loop);
+    assert_int_equal(heap_blocks(&test_heap), blocks);
+    assert_int_equal(heap_bytes(&test_heap), bytes);
+    loop_end(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +158,7 @@ int main(void)
         TEST_ENTRY(a_small_loop_takes_32_kib_at_most),
         TEST_ENTRY(the_loop_allocates_nothing_for_timers),
         TEST_ENTRY(tasks_and_notifications_of_the_users_cost_the_loop_no_memory),
+        TEST_ENTRY(after_a_burst_of_posts_a_small_loop_keeps_what_it_promises_and_no_more),
     };
     return RUN_TESTS("sizes", tests);
 }

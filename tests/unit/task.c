@@ -776,6 +776,43 @@ TEST(a_forced_destroy_hands_back_every_post_and_microtask_once)
     assert_trace("abcdefghijkl");
 }
 
+static void assert_is_being_destroyed(evloop *loop)
+{
+    for (int mode = EVLOOP_RUN_DEFAULT; mode <= EVLOOP_RUN_NOWAIT; mode++)
+        assert_int_equal(evloop_run(loop, (evloop_run_mode)mode), -EBUSY);
+    assert_int_equal(evloop_run_for(loop, 0), -EBUSY);
+    assert_int_equal(evloop_destroy(loop, 0), -EBUSY);
+    assert_int_equal(evloop_destroy(loop, EVLOOP_DESTROY_FORCE), -EBUSY);
+}
+
+static void discard_fn_again(evloop *loop, evloop_fn fn, void *arg)
+{
+    assert_is_being_destroyed(loop);
+    assert_true(fn == note_char);
+    trace(*(char *)arg);
+}
+
+static void discard_task_again(evloop_task *task)
+{
+    assert_is_being_destroyed(evloop_task_loop(task));
+    trace('t');
+}
+
+TEST(a_discard_callback_can_neither_destroy_nor_run_the_loop)
+{
+    static const evloop_task_info info = {.name = "again", .discard = discard_task_again};
+    evloop_options options = evloop_options_default();
+    char post = 'p', microtask = 'm';
+    evloop_task task = {.info = &info};
+    options.discard = discard_fn_again;
+    evloop *loop = loop_new_with(options);
+    assert_int_equal(evloop_submit(loop, &task, never), 0);
+    assert_int_equal(evloop_post(loop, note_char, &post), 0);
+    assert_int_equal(evloop_microtask(loop, note_char, &microtask), 0);
+    assert_int_equal(evloop_destroy(loop, EVLOOP_DESTROY_FORCE), 0);
+    assert_trace("tpm");
+}
+
 TEST(work_without_a_discard_callback_can_be_dropped)
 {
     char name = 'x';
@@ -876,6 +913,7 @@ int main(void)
         TEST_ENTRY(a_forced_destroy_hands_every_task_to_its_discard_callback_once),
         TEST_ENTRY(what_ran_is_not_discarded_and_what_is_left_over_is),
         TEST_ENTRY(a_forced_destroy_hands_back_every_post_and_microtask_once),
+        TEST_ENTRY(a_discard_callback_can_neither_destroy_nor_run_the_loop),
         TEST_ENTRY(work_without_a_discard_callback_can_be_dropped),
         TEST_ENTRY(a_task_from_another_thread_wakes_the_loop),
     };

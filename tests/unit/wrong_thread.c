@@ -240,6 +240,30 @@ TEST(any_thread_may_change_things_while_nobody_runs_the_loop)
     loop_end(w.loop);
 }
 
+static void on_count(void *arg)
+{
+    ++*(size_t *)arg;
+}
+
+/* A look that took the tasks in would disturb the loop's thread, which does the same meanwhile. */
+TEST(another_thread_is_not_told_that_the_loop_is_alive_and_disturbs_nothing)
+{
+    struct world w;
+    size_t n = scaled(20000), runs = 0;
+    busy.count = done.count = 0;
+    world_run(&w);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(evloop_post(w.loop, on_count, &runs), 0);
+        assert_false(evloop_alive(w.loop));
+    }
+    assert_int_equal(evloop_post(w.loop, hold_the_loop, NULL), 0);
+    gate_wait(&busy, 1);
+    assert_int_equal(runs, n);
+    assert_false(evloop_alive(w.loop));
+    gate_add(&done);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +272,7 @@ int main(void)
         TEST_ENTRY(watches_are_not_changed_on_another_thread),
         TEST_ENTRY(hooks_and_notifications_are_not_changed_on_another_thread),
         TEST_ENTRY(the_loop_is_not_inspected_on_another_thread),
+        TEST_ENTRY(another_thread_is_not_told_that_the_loop_is_alive_and_disturbs_nothing),
         TEST_ENTRY(a_task_is_not_cancelled_on_another_thread),
         TEST_ENTRY(a_call_on_another_thread_is_refused_also_while_the_loop_changes_the_object),
         TEST_ENTRY(any_thread_may_change_things_while_nobody_runs_the_loop),
