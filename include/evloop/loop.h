@@ -57,7 +57,7 @@ static inline evloop_options evloop_options_default(void)
     return options;
 }
 
-/** For programs with many loops: about 24 KiB a loop instead of about 160. Since 0.1.0. */
+/** For programs with many loops: about 24 KiB a loop instead of about 170. Since 0.1.0. */
 static inline evloop_options evloop_options_small(void)
 {
     evloop_options options = evloop_options_default();
