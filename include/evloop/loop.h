@@ -191,7 +191,8 @@ EVLOOP_API int evloop_backend_fd(const evloop *loop);
 /**
  * For embedding: in how many ns the loop has something to do that its descriptor does not tell: 0
  * at once, EVLOOP_FOREVER for none. Ask it each time before polling the descriptor: work that is
- * offered after the answer makes the descriptor readable. 0 for NULL.
+ * offered after the answer makes the descriptor readable. EVLOOP_FOREVER once a shutdown is done; 0
+ * for NULL.
  * Thread: loop. Since 0.1.0.
  */
 EVLOOP_API uint64_t evloop_next_timeout_ns(evloop *loop);

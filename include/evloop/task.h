@@ -89,7 +89,7 @@ EVLOOP_API evloop *evloop_task_loop(const evloop_task *task);
 
 /**
  * Has fn called with arg on the loop's thread, once. Nodes come from a cache of the loop's and go
- * back to it; one is allocated when more are waiting than ever before. (Up to 16 times the option
+ * back to it; some are allocated when more are waiting than before. (Up to 16 times the option
  * post_cache are kept.) Where every ns counts, evloop_submit() is twice as fast.
  * Thread: any. Errors: -EINVAL (NULL), -ENOMEM, EVLOOP_ECLOSED, -ECHILD. Since 0.1.0.
  */

@@ -53,7 +53,7 @@ EVLOOP_API int evloop_timer_start(evloop *loop, evloop_timer *timer, uint64_t fi
 
 /**
  * Moves the next call to first_ns from now, whether the timer is active or has run; callback,
- * repeat and slack stay. The cheap way to push back a time-out.
+ * repeat and slack stay. The cheap way to push back a time-out. Its loop must still be there.
  * Thread: loop. Errors: -EINVAL (NULL, or never started), EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD.
  * Since 0.1.0.
  */

@@ -489,6 +489,8 @@ int evloop_backend_fd(const evloop *loop)
 
 uint64_t evloop_next_timeout_ns(evloop *loop)
 {
+    if (loop && atomic_get(&loop->life, relaxed) == LIFE_CLOSED) /* its own thread closed it */
+        return EVLOOP_FOREVER;
     if (loop_check_thread(loop) != 0 || loop->idle_refs > 0 || state_has_work(loop) ||
         poller_changed(&loop->poller) || (draining(loop) && !has_refs(loop)) ||
         loop_read_clock(loop) != 0)

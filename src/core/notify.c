@@ -59,7 +59,8 @@ static void push(evloop *loop, evloop_notify *notify)
 
 static int signal_counted(evloop_notify *notify)
 {
-    uintptr_t state = atomic_get(&notify->state_, acquire); /* partner: evloop_notify_start() */
+    /* seq_cst: after the count; partners: evloop_notify_start(), and settle() after a stop */
+    uintptr_t state = atomic_get(&notify->state_, seq_cst);
     do {
         if (!(state & OBJECT_ACTIVE))
             return -EINVAL;
@@ -71,7 +72,7 @@ static int signal_counted(evloop_notify *notify)
         /*
          * release: what this thread wrote; partner: notify_run(). Even if PENDING is set already.
          */
-    } while (!atomic_try(&notify->state_, &state, state | NOTIFY_PENDING, acq_rel, acquire));
+    } while (!atomic_try(&notify->state_, &state, state | NOTIFY_PENDING, seq_cst, seq_cst));
     if (!(state & NOTIFY_PENDING))
         push(object_loop(state), notify);
     return 0;
@@ -79,9 +80,14 @@ static int signal_counted(evloop_notify *notify)
 
 int evloop_notify_send(evloop_notify *notify)
 {
-    /* Not counted: whoever comes after a stop does not keep it waiting. */
-    if (!evloop_notify_active(notify))
+    if (!notify)
         return -EINVAL;
+    /* Not counted: whoever comes after a stop or the end of a drain does not keep it waiting. */
+    uintptr_t state = atomic_get(&notify->state_, relaxed);
+    if (!(state & OBJECT_ACTIVE))
+        return -EINVAL;
+    if (state & NOTIFY_CLOSED)
+        return EVLOOP_ECLOSED;
     /* seq_cst: stop sees the count, or this thread sees the stop; partner: settle() */
     atomic_add(&notify->senders_, 1, seq_cst);
     int err = signal_counted(notify);

@@ -166,6 +166,8 @@ int evloop_shutdown(evloop *loop, uint64_t timeout_ns)
         err = poller_clock(&now);
     if (err)
         return err;
+    if (atomic_get(&loop->life, acquire) == LIFE_CLOSED) /* partner: shutdown_finished() */
+        return 0;
     state_visit(loop);
     bring_deadline_forward(loop, timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + timeout_ns);
     state_close_gate(loop);

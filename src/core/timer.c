@@ -402,7 +402,7 @@ static NOINLINE int again_after_others(evloop *loop, evloop_timer *timer, uint64
 int evloop_timer_again(evloop_timer *timer, uint64_t first_ns)
 {
     evloop *loop = evloop_timer_loop(timer);
-    if (!loop) /* never started, or its loop is gone */
+    if (!loop) /* never started, or torn down with its loop */
         return -EINVAL;
     int err = loop_check_start(loop);
     if (err)

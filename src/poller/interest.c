@@ -224,6 +224,20 @@ bool poller_changed(const struct poller *poller)
            !list_empty(&poller->interest.ready);
 }
 
+/* In a fork's child: the thread that was at work on these lists is not there to finish it. */
+void interest_after_fork(struct poller *poller)
+{
+    struct interest *interest = &poller->interest;
+    list_init(&interest->changed);
+    list_init(&interest->ready);
+    for (evloop_watch *watch = poller_next_watch(poller, NULL); watch;
+         watch = poller_next_watch(poller, watch)) {
+        find(interest, watch->fd_)->changed.next = NULL;
+        watch->collected_.next = NULL;
+        watch->ready_ = 0;
+    }
+}
+
 int interest_register_again(struct poller *poller)
 {
     for (evloop_watch *watch = poller_next_watch(poller, NULL); watch;

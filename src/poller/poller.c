@@ -179,6 +179,7 @@ int poller_after_fork(struct poller *poller)
     if (result != 0)
         return result == INIT_PENDING ? 0 : result;
     atomic_set(&poller->users, 0, relaxed); /* the other threads are not in this process */
+    interest_after_fork(poller);
     poller->reopen_wanted = true;
     return reopen(poller);
 }

@@ -131,6 +131,7 @@ void interest_collect(struct poller *poller, int fd, uint32_t generation, unsign
 void interest_init(struct interest *interest);
 void interest_free(struct poller *poller);
 int interest_apply(struct poller *poller);
+void interest_after_fork(struct poller *poller);
 int interest_register_again(struct poller *poller);
 
 #endif

@@ -200,12 +200,54 @@ TEST(a_notification_that_is_restarted_under_fire_is_called_only_while_started)
     loop_end(loop);
 }
 
+/* ---- shutdown -------------------------------------------------------------------------------- */
+
+static void *sends_whatever_comes(void *arg)
+{
+    while (!atomic_load(&flicker.done))
+        evloop_notify_send(&flicker.notify);
+    return arg;
+}
+
+static void on_counted(evloop_notify *notify)
+{
+    (void)notify;
+    flicker.calls++;
+}
+
+static void shuts_down(evloop_timer *timer)
+{
+    if (flicker.calls > 0)
+        evloop_shutdown(evloop_timer_loop(timer), 0);
+}
+
+TEST(a_shutdown_ends_although_other_threads_go_on_signalling)
+{
+    pthread_t threads[2 * SENDERS];
+    evloop_timer timer = {0};
+    evloop *loop = loop_new();
+    memset(&flicker, 0, sizeof flicker);
+    assert_int_equal(evloop_notify_start(loop, &flicker.notify, on_counted), 0);
+    evloop_timer_start(loop, &timer, 0, EVLOOP_MS(1), shuts_down);
+    for (int i = 0; i < 2 * SENDERS; i++)
+        thread_start(&threads[i], sends_whatever_comes, NULL);
+    loop_run(loop);
+    assert_int_equal(evloop_get_state(loop), EVLOOP_STATE_CLOSED);
+    flicker.done = true;
+    for (int i = 0; i < 2 * SENDERS; i++)
+        thread_join(threads[i]);
+    evloop_timer_stop(&timer);
+    evloop_notify_stop(&flicker.notify);
+    loop_end(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_ENTRY(every_signal_of_many_threads_is_followed_by_a_callback),
         TEST_ENTRY(every_signal_of_handlers_that_interrupt_everybody_is_followed_by_a_callback),
         TEST_ENTRY(a_notification_that_is_restarted_under_fire_is_called_only_while_started),
+        TEST_ENTRY(a_shutdown_ends_although_other_threads_go_on_signalling),
     };
     return RUN_TESTS("stress notify", tests);
 }

@@ -1,0 +1,103 @@
+/*
+ * fork.c: a fork while the loop's thread is at work between the announcement of its sleep and the
+ * kernel's wait: what it has in hand is not lost in the child.
+ */
+#include <evloop.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "support.h"
+
+int __real_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
+
+static struct {
+    evloop *loop;
+    evloop_watch watch[2];
+    int fds[2][2];
+    int told;
+    bool armed;
+    sem_t arrived;
+    sem_t go_on;
+} world;
+
+/* Holds the loop's thread in its first change of two. */
+int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    int result = __real_epoll_ctl(epoll_fd, operation, fd, event);
+    if (operation == EPOLL_CTL_MOD && world.armed) {
+        world.armed = false;
+        sem_post(&world.arrived);
+        sem_wait(&world.go_on);
+    }
+    return result;
+}
+
+static void on_ready(evloop_watch *watch, unsigned events)
+{
+    (void)events;
+    evloop_watch_stop(watch);
+    if (++world.told == 2)
+        evloop_stop(evloop_watch_loop(watch));
+}
+
+static void modifies_both(evloop_timer *timer)
+{
+    (void)timer;
+    for (int i = 0; i < 2; i++)
+        evloop_watch_modify(&world.watch[i], EVLOOP_READABLE | EVLOOP_PRIORITY);
+    world.armed = true;
+}
+
+static void *runs_loop(void *loop)
+{
+    check(evloop_run(loop, EVLOOP_RUN_DEFAULT) == 0);
+    return NULL;
+}
+
+static void child_is_told_of_both(void *loop)
+{
+    check(evloop_after_fork(loop) == 0);
+    fd_write_byte(world.fds[0][1]);
+    fd_write_byte(world.fds[1][1]);
+    check(evloop_run(loop, EVLOOP_RUN_DEFAULT) == 0);
+    check(world.told == 2);
+    check(evloop_destroy(loop, EVLOOP_DESTROY_FORCE) == 0);
+}
+
+TEST(a_change_that_another_thread_was_applying_at_the_fork_is_not_lost_in_the_child)
+{
+    pthread_t thread;
+    evloop_timer timer = {0};
+    world.loop = loop_new();
+    sem_init(&world.arrived, 0, 0);
+    sem_init(&world.go_on, 0, 0);
+    for (int i = 0; i < 2; i++) {
+        pipe_open(world.fds[i]);
+        assert_int_equal(evloop_watch_start(world.loop, &world.watch[i], world.fds[i][0],
+                                            EVLOOP_READABLE, on_ready),
+                         0);
+    }
+    evloop_timer_start(world.loop, &timer, 0, 0, modifies_both);
+    thread_start(&thread, runs_loop, world.loop);
+    sem_wait(&world.arrived);
+    assert_true(child_succeeds(child_is_told_of_both, world.loop));
+    sem_post(&world.go_on);
+    evloop_stop(world.loop);
+    thread_join(thread);
+    for (int i = 0; i < 2; i++) {
+        evloop_watch_stop(&world.watch[i]);
+        fds_close(world.fds[i]);
+    }
+    loop_end(world.loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_ENTRY(a_change_that_another_thread_was_applying_at_the_fork_is_not_lost_in_the_child),
+    };
+    return RUN_TESTS("fork", tests);
+}
