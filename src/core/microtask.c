@@ -90,6 +90,7 @@ int microtasks_push_slowly(struct microtasks *microtasks, evloop_fn fn, void *ar
 /* Whether a ticket was drawn that the consumer has not taken. */
 static bool outstanding(const struct microtasks *microtasks)
 {
+    /* acquire: partners: the exchanges of microtasks_push_to_ring() and push_locked() */
     uintptr_t tail = atomic_get(&microtasks->tail, acquire);
     return (tail & ~(uintptr_t)TAIL_FLAGS) != microtasks->head;
 }
@@ -104,6 +105,7 @@ static bool wait_for_push(struct microtasks *microtasks)
 {
     const struct microtask_slot *slot = microtasks_slot(microtasks, microtasks->head);
     for (int spin = 0; spin < SPINS_FOR_A_PUSH; spin++) {
+        /* acquire: partner: the filling of the slot in microtasks_push_to_ring() */
         if (atomic_get(&slot->turn, acquire) == microtasks->head + 1)
             return true;
         cpu_relax();

@@ -107,9 +107,10 @@ int state_enter_run(evloop *loop)
     if (err)
         return err;
     uintptr_t nobody = 0;
+    /* acquire: what the last run left; partner: state_leave_run() */
     if (!atomic_claim(&loop->runner, &nobody, thread_self(), acquire, relaxed))
         return -EBUSY;
-    if (atomic_get(&loop->life, acquire) == LIFE_CLOSED) {
+    if (atomic_get(&loop->life, acquire) == LIFE_CLOSED) { /* partner: shutdown_finished() */
         atomic_set(&loop->runner, 0, release);
         return EVLOOP_ECLOSED;
     }
@@ -150,6 +151,10 @@ void state_close_gate(evloop *loop)
     ingress_close(&loop->ingress);
 }
 
+/*
+ * relaxed: the loop reads it again after the exchange on `attention` that evloop_shutdown() ends
+ * with.
+ */
 static void bring_deadline_forward(evloop *loop, uint64_t deadline)
 {
     uint64_t old = atomic_get(&loop->shutdown_deadline, relaxed);
@@ -176,6 +181,7 @@ int evloop_shutdown(evloop *loop, uint64_t timeout_ns)
     return 0;
 }
 
+/* acquire: who is told a state sees what led to it; partners: the stores of each word. */
 evloop_state evloop_get_state(const evloop *loop)
 {
     int life = loop ? atomic_get(&loop->life, acquire) : LIFE_CLOSED;

@@ -63,6 +63,7 @@ static void initialise(void)
 {
     struct poller *poller = initialising;
     int result = EVLOOP_ECLOSED;
+    /* acquire: partner: the exchange in poller_close() */
     if (!(atomic_get(&poller->users, acquire) & POLLER_CLOSED))
         result = poller->backend->open(poller);
     atomic_set(&poller->init_result, result, release); /* partner: poller_enter() */
@@ -84,6 +85,7 @@ static void poller_leave(struct poller *poller)
 
 static int poller_enter(struct poller *poller)
 {
+    /* acquire: partner: the exchange in poller_close() */
     if (atomic_add(&poller->users, POLLER_USER, acquire) & POLLER_CLOSED) {
         poller_leave(poller);
         return EVLOOP_ECLOSED;
@@ -96,6 +98,7 @@ static int poller_enter(struct poller *poller)
 
 int poller_close(struct poller *poller)
 {
+    /* acq_rel: partners: poller_enter(), poller_leave(), initialise() */
     if (atomic_or(&poller->users, POLLER_CLOSED, acq_rel) & POLLER_CLOSED)
         return EVLOOP_ECLOSED;
     poller_init(poller); /* waits for an initialisation under way; makes sure that none begins */
