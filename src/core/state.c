@@ -30,15 +30,16 @@ static void count_fork(void)
 
 static int watch_result;
 
-static void watch(void)
+static void watch(void *argument)
 {
+    (void)argument;
     watch_result = -pthread_atfork(NULL, NULL, count_fork);
 }
 
 int state_watch_forks(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch);
+    once_call(&once, watch, NULL);
     return watch_result;
 }
 

@@ -56,12 +56,9 @@ int poller_choose(struct poller *poller, const evloop_allocator *allocator, cons
     return 0;
 }
 
-/* pthread_once hands over no argument. */
-static _Thread_local struct poller *initialising;
-
-static void initialise(void)
+static void initialise(void *argument)
 {
-    struct poller *poller = initialising;
+    struct poller *poller = (struct poller *)argument;
     int result = EVLOOP_ECLOSED;
     /* acquire: partner: the exchange in poller_close() */
     if (!(atomic_get(&poller->users, acquire) & POLLER_CLOSED))
@@ -71,11 +68,10 @@ static void initialise(void)
 
 int poller_init(struct poller *poller)
 {
-    initialising = poller;
-    pthread_once(&poller->once, initialise);
+    once_call(&poller->once, initialise, poller);
     if (atomic_get(&poller->users, acquire) & POLLER_CLOSED)
         return EVLOOP_ECLOSED;
-    return atomic_get(&poller->init_result, relaxed); /* ordered by pthread_once */
+    return atomic_get(&poller->init_result, relaxed); /* ordered by once_call() */
 }
 
 static void poller_leave(struct poller *poller)

@@ -58,6 +58,15 @@ typedef pthread_mutex_t mutex;
 #define mutex_lock(m) pthread_mutex_lock(m)
 #define mutex_unlock(m) pthread_mutex_unlock(m)
 
+/*
+ * pthread_once(), with an argument: fn is called with it once for each control, whichever thread
+ * comes first, and nobody returns before it has returned.
+ */
+void once_call(pthread_once_t *control, void (*fn)(void *argument), void *argument);
+
+/* How often a short wait looks before it gives up. */
+#define SHORT_WAIT 64
+
 /* One step of a short wait for another thread that is in the midst of a few instructions. */
 static inline void cpu_relax(void)
 {
