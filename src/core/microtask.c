@@ -4,11 +4,7 @@
 
 #include "util/memory.h"
 
-enum {
-    SPINS_FOR_A_PUSH = 64,
-    OWN_AT_MOST = 1024,
-    TAIL_FLAGS = MICROTASKS_CLOSED | MICROTASKS_OVERFLOWING
-};
+enum { OWN_AT_MOST = 1024, TAIL_FLAGS = MICROTASKS_CLOSED | MICROTASKS_OVERFLOWING };
 
 int microtasks_init(struct microtasks *microtasks, const evloop_allocator *allocator,
                     uint32_t capacity, uintptr_t first_ticket)
@@ -58,6 +54,19 @@ static int vector_grow(struct microtask_vector *vector, const evloop_allocator *
     return 0;
 }
 
+/* False if the gate is closed. */
+static bool announce_overflow(struct microtasks *microtasks)
+{
+    uintptr_t tail = atomic_get(&microtasks->tail, relaxed);
+    do {
+        if (tail & MICROTASKS_CLOSED)
+            return false;
+        /* seq_cst: the pre-sleep check sees the flag, or this thread sees the sleep */
+    } while (
+        !atomic_try(&microtasks->tail, &tail, tail | MICROTASKS_OVERFLOWING, seq_cst, relaxed));
+    return true;
+}
+
 static int push_locked(struct microtasks *microtasks, struct microtask task)
 {
     struct microtask_vector *overflow = &microtasks->overflow;
@@ -66,8 +75,7 @@ static int push_locked(struct microtasks *microtasks, struct microtask task)
         if (err)
             return err;
     }
-    /* seq_cst: the pre-sleep check sees the flag, or this thread sees the sleep */
-    if (atomic_or(&microtasks->tail, MICROTASKS_OVERFLOWING, seq_cst) & MICROTASKS_CLOSED)
+    if (!announce_overflow(microtasks))
         return EVLOOP_ECLOSED;
     overflow->items[overflow->count] = task;
     compiler_barrier(); /* a fork's child finds an item that is whole, or none */
@@ -104,7 +112,7 @@ static bool overflowing(const struct microtasks *microtasks)
 static bool wait_for_push(struct microtasks *microtasks)
 {
     const struct microtask_slot *slot = microtasks_slot(microtasks, microtasks->head);
-    for (int spin = 0; spin < SPINS_FOR_A_PUSH; spin++) {
+    for (int spin = 0; spin < SHORT_WAIT; spin++) {
         /* acquire: partner: the filling of the slot in microtasks_push_to_ring() */
         if (atomic_get(&slot->turn, acquire) == microtasks->head + 1)
             return true;
