@@ -211,21 +211,21 @@ static bool accepted_work_left(evloop *loop)
 }
 
 /* Notify objects can be signalled no more once the gate is closed. */
-static bool has_refs(const evloop *loop)
+static bool has_refs(const evloop *loop, bool drains)
 {
-    return loop->refs > (draining(loop) ? loop->notify_refs : 0);
+    return loop->refs > (drains ? loop->notify_refs : 0);
 }
 
-static bool is_alive(evloop *loop)
+static bool is_alive(evloop *loop, bool drains)
 {
     tasks_take(loop);
-    return has_refs(loop) || loop->task_refs > 0 || loop->executing ||
+    return has_refs(loop, drains) || loop->task_refs > 0 || loop->executing ||
            microtasks_pending(&loop->microtasks);
 }
 
 bool evloop_alive(evloop *loop)
 {
-    return loop_check_start(loop) == 0 && is_alive(loop);
+    return loop_check_start(loop) == 0 && is_alive(loop, draining(loop));
 }
 
 /*
@@ -245,7 +245,7 @@ static bool shutdown_finished(evloop *loop)
         if (accepted_work_left(loop))
             return false;
     }
-    if (has_refs(loop) && loop_read_clock(loop) == 0 &&
+    if (has_refs(loop, true) && loop_read_clock(loop) == 0 &&
         loop->now < atomic_get(&loop->shutdown_deadline, relaxed))
         return false;
     atomic_set(&loop->life, LIFE_CLOSED, release); /* partner: state_enter_run() */
@@ -322,7 +322,7 @@ static int spin_for_work(evloop *loop, uint64_t end)
 static int prepare_sleep(evloop *loop, const struct run *run, uint64_t *timeout_ns)
 {
     *timeout_ns = 0;
-    if (!has_refs(loop) || loop->idle_refs > 0 || state_has_work(loop))
+    if (!has_refs(loop, draining(loop)) || loop->idle_refs > 0 || state_has_work(loop))
         return 0;
     int err = 0;
     if (run->until != EVLOOP_FOREVER || draining(loop) || timers_any(&loop->timers))
@@ -422,7 +422,8 @@ static int run_turns(evloop *loop, const struct run *run)
     for (;;) {
         if (stop_requested(loop) || shutdown_finished(loop))
             return 0;
-        if (run->mode != EVLOOP_RUN_NOWAIT && !draining(loop) && !is_alive(loop))
+        bool drains = draining(loop); /* asked once: a shutdown may come at any moment */
+        if (run->mode != EVLOOP_RUN_NOWAIT && !drains && !is_alive(loop, drains))
             return 0;
         int err = turn(loop, run);
         if (err || has_run_enough(loop, run)) {
@@ -492,7 +493,7 @@ uint64_t evloop_next_timeout_ns(evloop *loop)
     if (loop && atomic_get(&loop->life, relaxed) == LIFE_CLOSED) /* its own thread closed it */
         return EVLOOP_FOREVER;
     if (loop_check_thread(loop) != 0 || loop->idle_refs > 0 || state_has_work(loop) ||
-        poller_changed(&loop->poller) || (draining(loop) && !has_refs(loop)) ||
+        poller_changed(&loop->poller) || (draining(loop) && !has_refs(loop, true)) ||
         loop_read_clock(loop) != 0)
         return 0;
     return time_until(loop, next_moment(loop, EVLOOP_FOREVER));
