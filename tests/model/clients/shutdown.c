@@ -1,0 +1,228 @@
+/*
+ * shutdown.c: the gate: what was accepted is executed, what comes later is refused, and every run
+ * ends.
+ */
+#include "world.h"
+
+static ATOMIC(int) shut;
+
+static void setup(void)
+{
+    make_loop();
+    atomic_set(&shut, 0, relaxed);
+}
+
+static void setup_alive(void)
+{
+    make_loop_alive();
+    atomic_set(&shut, 0, relaxed);
+}
+
+static void shut_down(void)
+{
+    require(evloop_shutdown(loop, EVLOOP_FOREVER) == 0);
+    atomic_set(&shut, 1, release);
+}
+
+static void shut_down_by_force(void)
+{
+    require(evloop_shutdown(loop, 0) == 0);
+    atomic_set(&shut, 1, release);
+}
+
+static void stop(void)
+{
+    require(evloop_stop(loop) == 0);
+}
+
+static void submit_0(void)
+{
+    submit(0);
+}
+
+static void submit_0_1(void)
+{
+    submit(0);
+    submit(1);
+}
+
+static void post_0(void)
+{
+    post(0);
+}
+
+static void microtask_0(void)
+{
+    microtask(0);
+}
+
+static void microtasks_0_1_2(void)
+{
+    microtask(0);
+    microtask(1);
+    microtask(2);
+}
+
+static void verify(void)
+{
+    verify_none_left();
+    verify_wakes();
+    require(evloop_get_state(loop) == EVLOOP_STATE_CLOSED);
+    require(submit(7) == EVLOOP_ECLOSED);
+    require(microtask(6) == EVLOOP_ECLOSED);
+}
+
+/* Refused by one queue, refused by all. */
+static void microtask_then_submit(void)
+{
+    if (microtask(0) == EVLOOP_ECLOSED)
+        require(submit(1) == EVLOOP_ECLOSED);
+    else
+        submit(1);
+}
+
+static void submit_then_microtask(void)
+{
+    if (submit(0) == EVLOOP_ECLOSED)
+        require(microtask(1) == EVLOOP_ECLOSED);
+    else
+        microtask(1);
+}
+
+/* When a shutdown has returned, nothing is accepted any more, in any thread that knows of it. */
+static void offer_after_shutdown(void)
+{
+    bool known = atomic_get(&shut, acquire);
+    int submitted = submit(0);
+    int microtasked = microtask(1);
+    if (known) {
+        require(submitted == EVLOOP_ECLOSED);
+        require(microtasked == EVLOOP_ECLOSED);
+    }
+}
+
+/* ---- a run that is stopped and a shutdown: the next run drains ------------------------------- */
+
+static void run_until_closed(void)
+{
+    while (evloop_get_state(loop) != EVLOOP_STATE_CLOSED)
+        run_loop();
+}
+
+static void stop_then_shut_down(void)
+{
+    stop();
+    shut_down_by_force();
+}
+
+/* ---- from inside a callback ------------------------------------------------------------------ */
+
+static evloop_task closing;
+
+static void shut_down_inside(evloop_task *task)
+{
+    (void)task;
+    shut_down();
+}
+
+static void setup_inside(void)
+{
+    setup();
+    memset(&closing, 0, sizeof closing);
+    require(evloop_submit(loop, &closing, shut_down_inside) == 0);
+}
+
+/* ---- the loop is destroyed as soon as it may be ---------------------------------------------- */
+
+static void setup_destroyed(void)
+{
+    make_loop_alive();
+    items[0].stops = true;
+    items[2].stops = true;
+}
+
+static void verify_destroyed(void)
+{
+    verify_none_left();
+    require(kernel.closes == 1);
+    require(model_blocks() == 0);
+}
+
+static void submit_urgent_0(void)
+{
+    submit_urgent(0);
+}
+
+/* ---- two runs -------------------------------------------------------------------------------- */
+
+static unsigned ran[2];
+
+static void run_and_note(unsigned thread)
+{
+    int err = evloop_run(loop, EVLOOP_RUN_DEFAULT);
+    require(err == 0 || err == -EBUSY || err == EVLOOP_ECLOSED);
+    ran[thread] = err == 0;
+}
+
+static void run_0(void)
+{
+    run_and_note(0);
+}
+
+static void run_1(void)
+{
+    run_and_note(1);
+}
+
+static void setup_two_runs(void)
+{
+    setup_alive();
+    ran[0] = ran[1] = 0;
+}
+
+static void verify_two_runs(void)
+{
+    require(ran[0] + ran[1] >= 1);
+    require(evloop_get_state(loop) == EVLOOP_STATE_CLOSED);
+    verify_wakes();
+}
+
+const struct client clients[] = {
+    BOUNDED("shutdown-runs-tasks", "accepted == executed, for tasks", 5, 7, 100000, setup_alive,
+            verify, run_loop, submit_0_1, shut_down_by_force),
+    BOUNDED("shutdown-runs-posts", "... for posted functions", 6, 9, 100000, setup_alive, verify,
+            run_loop, post_0, shut_down_by_force),
+    BOUNDED("shutdown-runs-microtasks", "... for microtasks", 5, 7, 100000, setup_alive, verify,
+            run_loop, microtask_0, shut_down_by_force),
+    BOUNDED("shutdown-runs-the-overflow", "... for those in the overflow", 5, 7, 100000,
+            setup_alive, verify, run_loop, microtasks_0_1_2, shut_down_by_force),
+    BOUNDED("shutdown-refuses-once-for-all", "refused as a microtask, refused as a task", 5, 7,
+            100000, setup_alive, verify, run_loop, microtask_then_submit, shut_down_by_force),
+    BOUNDED("shutdown-refuses-all-for-once", "refused as a task, refused as a microtask", 6, 8,
+            100000, setup_alive, verify, run_loop, submit_then_microtask, shut_down_by_force),
+    BOUNDED("shutdown-refuses-what-comes-later", "nothing is accepted once it has returned", 6, 8,
+            100000, setup_alive, verify, run_loop, offer_after_shutdown, shut_down_by_force),
+    BOUNDED("shutdown-and-stop", "a stop and a shutdown at once: both end", 6, 9, 100000,
+            setup_alive, verify, run_until_closed, stop, shut_down_by_force),
+    BOUNDED("shutdown-twice", "two shutdowns at once", 6, 10, 100000, setup_alive, verify, run_loop,
+            shut_down_by_force, shut_down_by_force),
+    BOUNDED("shutdown-behind-a-stop", "a run that was stopped, a run that drains", 6, COMPLETE, 0,
+            setup_alive, verify, run_until_closed, stop_then_shut_down),
+    EXPLORED("shutdown-inside-a-callback", "from a callback, while another thread submits",
+             setup_inside, verify, run_loop, submit_0),
+    EXPLORED("two-runs", "of two runs at once one is told so, and changes nothing", setup_two_runs,
+             verify_two_runs, run_0, run_1, shut_down_by_force),
+    EXPLORED("destroyed-after-a-submit", "the loop is not touched after the task began",
+             setup_destroyed, verify_destroyed, run_and_destroy_loop, submit_0),
+    EXPLORED("destroyed-after-an-urgent-submit", "nor after an urgent one", setup_destroyed,
+             verify_destroyed, run_and_destroy_loop, submit_urgent_0),
+    EXPLORED("destroyed-after-a-post", "nor after a posted function", setup_destroyed,
+             verify_destroyed, run_and_destroy_loop, post_0),
+    EXPLORED("destroyed-after-a-microtask", "nor after a microtask", setup_destroyed,
+             verify_destroyed, run_and_destroy_loop, microtask_0),
+    EXPLORED("destroyed-after-a-stop", "nor after a stop was heard", setup_destroyed,
+             verify_destroyed, run_and_destroy_loop, stop),
+    EXPLORED("destroyed-after-a-shutdown", "nor after a shutdown was", setup_destroyed,
+             verify_destroyed, run_and_destroy_loop, shut_down_by_force),
+    {0},
+};
