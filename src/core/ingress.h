@@ -48,10 +48,10 @@ static inline enum ingress_result ingress_push(struct ingress *ingress, list_lin
             return INGRESS_REFUSED;
         task->next = ingress_newest(head);
         /*
-         * release: the task; partner: ingress_take(). seq_cst: the pre-sleep check of the other
-         * queues.
+         * release: the task; partner: ingress_take(). acquire: what the loop did before the sleep
+         * that this takes away; partner: ingress_announce_sleep().
          */
-    } while (!atomic_try(&ingress->head, &head, (uintptr_t)task, seq_cst, relaxed));
+    } while (!atomic_try(&ingress->head, &head, (uintptr_t)task, acq_rel, relaxed));
     return head & INGRESS_SLEEPING ? INGRESS_ACCEPTED_WAKE : INGRESS_ACCEPTED;
 }
 
@@ -67,12 +67,14 @@ static inline list_link *ingress_take(struct ingress *ingress)
 /* From now on every push is refused. */
 static inline void ingress_close(struct ingress *ingress)
 {
-    atomic_or(&ingress->head, INGRESS_CLOSED, seq_cst);
+    /* relaxed: its place in the order of the exchanges on `head` decides */
+    atomic_or(&ingress->head, INGRESS_CLOSED, relaxed);
 }
 
 static inline bool ingress_empty(const struct ingress *ingress)
 {
-    return !ingress_newest(atomic_get(&ingress->head, seq_cst));
+    /* relaxed: a push that is not seen here is found by the announcement, or finds it */
+    return !ingress_newest(atomic_get(&ingress->head, relaxed));
 }
 
 static inline bool ingress_sleeping(const struct ingress *ingress)
@@ -89,7 +91,11 @@ static inline bool ingress_announce_sleep(struct ingress *ingress)
 /* Takes the announcement back; false if somebody took the sleep away before. */
 static inline bool ingress_end_sleep(struct ingress *ingress)
 {
-    return atomic_and(&ingress->head, ~(uintptr_t)INGRESS_SLEEPING, seq_cst) & INGRESS_SLEEPING;
+    /*
+     * acq_rel: who is woken sees what it was woken for. stronger than the model needs (relaxed):
+     * each queue sees to that as well, by words of its own.
+     */
+    return atomic_and(&ingress->head, ~(uintptr_t)INGRESS_SLEEPING, acq_rel) & INGRESS_SLEEPING;
 }
 
 /* Takes the sleep away; true if it was there, and the caller must wake the loop. */

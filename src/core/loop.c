@@ -140,7 +140,8 @@ static void stop_all(evloop *loop)
 static void tear_down(evloop *loop)
 {
     state_close_gate(loop);
-    atomic_set(&loop->life, LIFE_CLOSED, release); /* partner: loop_check_offer() */
+    /* release: partner: loop_check_offer(); stronger than the model needs (relaxed), as there */
+    atomic_set(&loop->life, LIFE_CLOSED, release);
     stop_all(loop);
     state_end_sleep(loop);
     state_settle(loop);
@@ -255,7 +256,8 @@ static bool shutdown_finished(evloop *loop)
 /* What was called for is looked at now; calls that come from here on make the loop look again. */
 static bool stop_requested(evloop *loop)
 {
-    atomic_and(&loop->attention, ~(unsigned)ATTEND_SHUTDOWN, seq_cst);
+    /* acquire: the deadline; partner: the exchange in evloop_shutdown() */
+    atomic_and(&loop->attention, ~(unsigned)ATTEND_SHUTDOWN, acquire);
     return atomic_get(&loop->attention, relaxed) & ATTEND_STOP;
 }
 

@@ -181,7 +181,11 @@ static inline int loop_check_offer(const evloop *loop)
     int err = loop_check(loop);
     if (err)
         return err;
-    /* acquire: whoever was refused once is refused ever after; partner: state_leave_open() */
+    /*
+     * acquire: whoever was refused once is refused ever after; partner: state_leave_open().
+     * stronger than the model needs (relaxed): C11 would let an exchange that comes after this load
+     * happen before it, which no model explores that excludes values out of thin air.
+     */
     return atomic_get(&loop->life, acquire) == LIFE_OPEN ? 0 : EVLOOP_ECLOSED;
 }
 

@@ -98,23 +98,22 @@ int microtasks_push_slowly(struct microtasks *microtasks, evloop_fn fn, void *ar
 /* Whether a ticket was drawn that the consumer has not taken. */
 static bool outstanding(const struct microtasks *microtasks)
 {
-    /* acquire: partners: the exchanges of microtasks_push_to_ring() and push_locked() */
-    uintptr_t tail = atomic_get(&microtasks->tail, acquire);
+    /* relaxed: what was drawn before the overflow was used shows behind the lock that guards it */
+    uintptr_t tail = atomic_get(&microtasks->tail, relaxed);
     return (tail & ~(uintptr_t)TAIL_FLAGS) != microtasks->head;
 }
 
 static bool overflowing(const struct microtasks *microtasks)
 {
-    /* acquire: tickets that were drawn before; partner: push_locked() */
-    return atomic_get(&microtasks->tail, acquire) & MICROTASKS_OVERFLOWING;
+    return atomic_get(&microtasks->tail, relaxed) & MICROTASKS_OVERFLOWING;
 }
 
 static bool wait_for_push(struct microtasks *microtasks)
 {
     const struct microtask_slot *slot = microtasks_slot(microtasks, microtasks->head);
     for (int spin = 0; spin < SHORT_WAIT; spin++) {
-        /* acquire: partner: the filling of the slot in microtasks_push_to_ring() */
-        if (atomic_get(&slot->turn, acquire) == microtasks->head + 1)
+        /* relaxed: microtasks_pop() reads it again, and acquires */
+        if (atomic_get(&slot->turn, relaxed) == microtasks->head + 1)
             return true;
         cpu_relax();
     }
@@ -132,7 +131,7 @@ static void take_overflow(struct microtasks *microtasks)
         microtasks->batch_next = 0;
         microtasks->overflow = emptied;
         if (microtasks->batch.count == 0)
-            atomic_and(&microtasks->tail, ~(uintptr_t)MICROTASKS_OVERFLOWING, release);
+            atomic_and(&microtasks->tail, ~(uintptr_t)MICROTASKS_OVERFLOWING, relaxed);
     }
     mutex_unlock(&microtasks->lock);
 }
@@ -155,7 +154,8 @@ enum microtask_pop microtasks_pop_slowly(struct microtasks *microtasks, struct m
 
 void microtasks_close(struct microtasks *microtasks)
 {
-    atomic_or(&microtasks->tail, MICROTASKS_CLOSED, seq_cst);
+    /* relaxed: its place in the order of the exchanges on `tail` decides */
+    atomic_or(&microtasks->tail, MICROTASKS_CLOSED, relaxed);
 }
 
 uint64_t microtasks_overflows(struct microtasks *microtasks)
@@ -168,7 +168,7 @@ uint64_t microtasks_overflows(struct microtasks *microtasks)
 
 size_t microtasks_count(struct microtasks *microtasks)
 {
-    uintptr_t tail = atomic_get(&microtasks->tail, acquire) & ~(uintptr_t)TAIL_FLAGS;
+    uintptr_t tail = atomic_get(&microtasks->tail, relaxed) & ~(uintptr_t)TAIL_FLAGS;
     size_t count = (tail - microtasks->head) / MICROTASK_TICKET;
     count += microtasks->batch.count - microtasks->batch_next;
     count += microtasks->own_tail - microtasks->own_head;

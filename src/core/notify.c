@@ -72,7 +72,7 @@ static int signal_counted(evloop_notify *notify)
         /*
          * release: what this thread wrote; partner: notify_run(). Even if PENDING is set already.
          */
-    } while (!atomic_try(&notify->state_, &state, state | NOTIFY_PENDING, seq_cst, seq_cst));
+    } while (!atomic_try(&notify->state_, &state, state | NOTIFY_PENDING, acq_rel, relaxed));
     if (!(state & NOTIFY_PENDING))
         push(object_loop(state), notify);
     return 0;
@@ -115,7 +115,7 @@ static void deactivate(evloop *loop, evloop_notify *notify)
     list_remove(&notify->link_);
     loop->refs -= !(state & OBJECT_UNREF);
     loop->notify_refs -= !(state & OBJECT_UNREF);
-    atomic_set(&notify->state_, (uintptr_t)loop | (state & OBJECT_UNREF), release);
+    atomic_set(&notify->state_, (uintptr_t)loop | (state & OBJECT_UNREF), relaxed);
 }
 
 int evloop_notify_stop(evloop_notify *notify)
@@ -175,8 +175,8 @@ void notifies_close(evloop *loop)
 {
     list_each(&loop->notifies, link, following) {
         evloop_notify *notify = list_entry(link, evloop_notify, link_);
-        atomic_or(&notify->state_, NOTIFY_CLOSED, seq_cst); /* partner: the exchange of a sender */
-        if (!settle(loop, notify) && (atomic_get(&notify->state_, acquire) & NOTIFY_PENDING))
+        atomic_or(&notify->state_, NOTIFY_CLOSED, acquire); /* partner: the exchange of a sender */
+        if (!settle(loop, notify) && (atomic_get(&notify->state_, relaxed) & NOTIFY_PENDING))
             task_enqueue(loop, &notify->task_);
     }
     loop->notifies_closed = true;

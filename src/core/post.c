@@ -51,7 +51,7 @@ static struct post_node *take_node(struct post_ring *ring)
         if (taken == atomic_get(&ring->given, acquire)) /* partner: posts_publish() */
             return NULL;
         node = atomic_get(&ring->places[taken & ring->mask], relaxed);
-    } while (!atomic_try(&ring->taken, &taken, taken + 1, acq_rel, acquire));
+    } while (!atomic_try(&ring->taken, &taken, taken + 1, release, acquire));
     return node;
 }
 
@@ -71,7 +71,11 @@ static bool has_room(struct post_cache *posts, struct post_ring *ring)
 {
     if (posts->given - posts->taken_seen <= ring->mask)
         return true;
-    posts->taken_seen = atomic_get(&ring->taken, acquire); /* partner: take_node() */
+    /*
+     * acquire: the place was read; partner: take_node(). stronger than the model needs (relaxed):
+     * what is put there depends on what was read here, and no model lets the reader see it first.
+     */
+    posts->taken_seen = atomic_get(&ring->taken, acquire);
     return posts->given - posts->taken_seen <= ring->mask;
 }
 

@@ -111,7 +111,7 @@ int state_enter_run(evloop *loop)
     /* acquire: what the last run left; partner: state_leave_run() */
     if (!atomic_claim(&loop->runner, &nobody, thread_self(), acquire, relaxed))
         return -EBUSY;
-    if (atomic_get(&loop->life, acquire) == LIFE_CLOSED) { /* partner: shutdown_finished() */
+    if (atomic_get(&loop->life, relaxed) == LIFE_CLOSED) { /* what closed it, a run did before */
         atomic_set(&loop->runner, 0, release);
         return EVLOOP_ECLOSED;
     }
@@ -121,7 +121,8 @@ int state_enter_run(evloop *loop)
 
 void state_leave_run(evloop *loop)
 {
-    atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, seq_cst);
+    /* acquire: who stopped the run counts as a visitor; partner: evloop_stop() */
+    atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, acquire);
     ingress_announce_sleep(&loop->ingress);
     atomic_set(&loop->runner, 0, release); /* partner: state_enter_run() in the next thread */
 }
@@ -141,8 +142,11 @@ int evloop_stop(evloop *loop)
 void state_leave_open(evloop *loop)
 {
     int open = LIFE_OPEN;
-    /* acquire: the microtasks are closed then; partner: the claim of the thread that closed them */
-    atomic_claim(&loop->life, &open, LIFE_DRAINING, seq_cst, acquire);
+    /*
+     * acquire: the microtasks are closed then; partner: the claim of the thread that closed them.
+     * stronger than the model needs (relaxed): see loop_check_offer().
+     */
+    atomic_claim(&loop->life, &open, LIFE_DRAINING, acq_rel, acquire);
 }
 
 void state_close_gate(evloop *loop)
@@ -172,7 +176,7 @@ int evloop_shutdown(evloop *loop, uint64_t timeout_ns)
         err = poller_clock(&now);
     if (err)
         return err;
-    if (atomic_get(&loop->life, acquire) == LIFE_CLOSED) /* partner: shutdown_finished() */
+    if (atomic_get(&loop->life, relaxed) == LIFE_CLOSED)
         return 0;
     state_visit(loop);
     bring_deadline_forward(loop, timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + timeout_ns);
@@ -192,6 +196,6 @@ evloop_state evloop_get_state(const evloop *loop)
         return EVLOOP_STATE_DRAINING;
     if (atomic_get(&loop->runner, acquire) == 0)
         return EVLOOP_STATE_IDLE;
-    bool asleep = atomic_get(&loop->waiting, acquire) && ingress_sleeping(&loop->ingress);
+    bool asleep = atomic_get(&loop->waiting, relaxed) && ingress_sleeping(&loop->ingress);
     return asleep ? EVLOOP_STATE_SLEEPING : EVLOOP_STATE_RUNNING;
 }

@@ -135,7 +135,7 @@ int poller_add(struct poller *poller, evloop_watch *watch)
 
 int poller_modify(struct poller *poller, evloop_watch *watch, unsigned events)
 {
-    if (atomic_get(&poller->users, acquire) & POLLER_CLOSED)
+    if (atomic_get(&poller->users, relaxed) & POLLER_CLOSED)
         return EVLOOP_ECLOSED;
     watch->interest_ = events;
     mark_changed(&poller->interest, find(&poller->interest, watch->fd_));
@@ -149,7 +149,7 @@ int poller_remove(struct poller *poller, evloop_watch *watch)
     if (list_linked(&watch->collected_))
         list_remove(&watch->collected_);
     poller->interest.watch_count--;
-    if (atomic_get(&poller->users, acquire) & POLLER_CLOSED)
+    if (atomic_get(&poller->users, relaxed) & POLLER_CLOSED)
         return EVLOOP_ECLOSED;
     if (!list_empty(&descriptor->watches)) {
         mark_changed(&poller->interest, descriptor);

@@ -60,8 +60,8 @@ static void initialise(void *argument)
 {
     struct poller *poller = (struct poller *)argument;
     int result = EVLOOP_ECLOSED;
-    /* acquire: partner: the exchange in poller_close() */
-    if (!(atomic_get(&poller->users, acquire) & POLLER_CLOSED))
+    /* relaxed: who closes it waits for this to return */
+    if (!(atomic_get(&poller->users, relaxed) & POLLER_CLOSED))
         result = poller->backend->open(poller);
     atomic_set(&poller->init_result, result, release); /* partner: poller_enter() */
 }
@@ -69,7 +69,7 @@ static void initialise(void *argument)
 int poller_init(struct poller *poller)
 {
     once_call(&poller->once, initialise, poller);
-    if (atomic_get(&poller->users, acquire) & POLLER_CLOSED)
+    if (atomic_get(&poller->users, relaxed) & POLLER_CLOSED)
         return EVLOOP_ECLOSED;
     return atomic_get(&poller->init_result, relaxed); /* ordered by once_call() */
 }
@@ -81,8 +81,8 @@ static void poller_leave(struct poller *poller)
 
 static int poller_enter(struct poller *poller)
 {
-    /* acquire: partner: the exchange in poller_close() */
-    if (atomic_add(&poller->users, POLLER_USER, acquire) & POLLER_CLOSED) {
+    /* relaxed: the order of the exchanges on `users` decides; poller_leave() says when it is over */
+    if (atomic_add(&poller->users, POLLER_USER, relaxed) & POLLER_CLOSED) {
         poller_leave(poller);
         return EVLOOP_ECLOSED;
     }
@@ -94,8 +94,8 @@ static int poller_enter(struct poller *poller)
 
 int poller_close(struct poller *poller)
 {
-    /* acq_rel: partners: poller_enter(), poller_leave(), initialise() */
-    if (atomic_or(&poller->users, POLLER_CLOSED, acq_rel) & POLLER_CLOSED)
+    /* relaxed: the order of the exchanges on `users` decides */
+    if (atomic_or(&poller->users, POLLER_CLOSED, relaxed) & POLLER_CLOSED)
         return EVLOOP_ECLOSED;
     poller_init(poller); /* waits for an initialisation under way; makes sure that none begins */
     if (atomic_get(&poller->init_result, relaxed) != 0)

@@ -55,8 +55,14 @@ struct client {
         name, promise, setup, {__VA_ARGS__}, verify, NULL, quick, full, random, NULL               \
     }
 
-/* The clients of this program; a NULL name ends them. */
-extern const struct client clients[];
+/* Clients that belong together; a NULL name ends them. */
+struct suite {
+    const char *name;
+    const struct client *clients;
+};
+
+/* The suites of this program; a NULL name ends them. */
+extern const struct suite suites[];
 
 /* ---- for clients ----------------------------------------------------------------------------- */
 
@@ -95,21 +101,22 @@ struct site {
     int line;
     unsigned char order;
     unsigned char failure; /* the second order of a compare and swap */
+    bool used;             /* in any execution so far */
 };
 
 #define SITE __attribute__((section("model_sites"), used)) static struct site
 
 enum model_rmw { MODEL_ADD, MODEL_SUB, MODEL_OR, MODEL_AND, MODEL_EXCHANGE };
 
-uint64_t model_get(const volatile void *object, size_t size, const struct site *site);
-void model_set(volatile void *object, size_t size, uint64_t value, const struct site *site);
+uint64_t model_get(const volatile void *object, size_t size, struct site *site);
+void model_set(volatile void *object, size_t size, uint64_t value, struct site *site);
 uint64_t model_change(volatile void *object, size_t size, enum model_rmw how, uint64_t operand,
-                      const struct site *site);
+                      struct site *site);
 bool model_claim(volatile void *object, size_t size, uint64_t *expected, uint64_t desired,
-                 const struct site *site);
-void model_lock(void *mutex, const struct site *site);
-void model_unlock(void *mutex, const struct site *site);
-void model_once(void *once, void (*fn)(void *), void *argument, const struct site *site);
+                 struct site *site);
+void model_lock(void *mutex, struct site *site);
+void model_unlock(void *mutex, struct site *site);
+void model_once(void *once, void (*fn)(void *), void *argument, struct site *site);
 void model_yield(void);
 uintptr_t model_self(void);
 

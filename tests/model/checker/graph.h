@@ -34,7 +34,7 @@ enum event_kind { EVENT_READ, EVENT_WRITE };
 struct event {
     uint64_t value;  /* written, or read */
     uint64_t wanted; /* by a compare and swap's read */
-    const struct site *site;
+    struct site *site;
     uint16_t index; /* in its thread */
     uint16_t location;
     event_id from;  /* a read's write */

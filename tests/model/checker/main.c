@@ -2,9 +2,9 @@
  * main.c: what is explored, and what is said about it.
  *
  *   <program> [--full | --deep] [--check] [--deviations N] [--random N] [--seed S] [--weaken SITE ORDER]
- *             [--sites] [--list] [CLIENT...]
+ *             [--sites] [--list] [--orders | --all-orders] [SUITE | CLIENT]...
  *
- * Without names, all clients. A failure ends the program with the trace of the execution.
+ * Without names, all suites. A failure ends the program with the trace of the execution.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "explore.h"
+#include "orders.h"
 #include "run.h"
 
 enum { CHECKED_AT_RANDOM = 20000, DEEP_DEVIATIONS = 4, DEEP_RANDOM = 50 };
@@ -99,29 +101,17 @@ __attribute__((noreturn)) void __wrap___assert_fail(const char *condition, const
 
 /* ---- sites ----------------------------------------------------------------------------------- */
 
-extern struct site __start_model_sites[];
-extern struct site __stop_model_sites[];
-
-static const char *const order_names[] = {"relaxed", "consume", "acquire",
-                                          "release", "acq_rel", "seq_cst"};
-
-static const char *from_src(const char *file)
-{
-    const char *src = strstr(file, "src/");
-    return src ? src : file;
-}
-
 static void list_sites(void)
 {
     for (struct site *site = __start_model_sites; site < __stop_model_sites; site++)
-        printf("%s:%d %s %s %s %s\n", from_src(site->file), site->line, site->operation,
-               order_names[site->order], order_names[site->failure], site->object);
+        printf("%s:%d %s %s %s %s\n", short_file(site->file), site->line, site->operation,
+               order_name(site->order), order_name(site->failure), site->object);
 }
 
 static unsigned char order_named(const char *name)
 {
-    for (unsigned char i = 0; i < sizeof order_names / sizeof *order_names; i++)
-        if (strcmp(order_names[i], name) == 0)
+    for (unsigned char i = memory_order_relaxed; i <= memory_order_seq_cst; i++)
+        if (strcmp(order_name(i), name) == 0)
             return i;
     fprintf(stderr, "%s is no memory order\n", name);
     exit(2);
@@ -133,7 +123,7 @@ static void weaken(const char *where, const char *order)
     bool known = false;
     for (struct site *site = __start_model_sites; site < __stop_model_sites; site++) {
         char name[256];
-        int length = snprintf(name, sizeof name, "%s:%d:%s", from_src(site->file), site->line,
+        int length = snprintf(name, sizeof name, "%s:%d:%s", short_file(site->file), site->line,
                               site->operation);
         if (strncmp(name, where, (size_t)length) != 0)
             continue;
@@ -213,7 +203,7 @@ static void explore_client_at_random(uint64_t executions)
     report(how, &counts, begin);
 }
 
-static void run_client(const struct client *client)
+void run_client(const struct client *client)
 {
     current = client;
     observation_count = 0;
@@ -225,19 +215,34 @@ static void run_client(const struct client *client)
         explore_client_at_random(executions_at_random());
 }
 
-static const struct client *find_client(const char *name)
+static void run_suite(const struct suite *suite)
 {
-    for (const struct client *client = clients; client->name; client++)
-        if (strcmp(client->name, name) == 0)
-            return client;
-    fprintf(stderr, "there is no client %s\n", name);
+    for (const struct client *client = suite->clients; client->name; client++)
+        run_client(client);
+}
+
+static void run_named(const char *name)
+{
+    for (const struct suite *suite = suites; suite->name; suite++) {
+        if (strcmp(suite->name, name) == 0) {
+            run_suite(suite);
+            return;
+        }
+        for (const struct client *client = suite->clients; client->name; client++)
+            if (strcmp(client->name, name) == 0) {
+                run_client(client);
+                return;
+            }
+    }
+    fprintf(stderr, "there is no %s\n", name);
     exit(2);
 }
 
 static void list_clients(void)
 {
-    for (const struct client *client = clients; client->name; client++)
-        printf("%s\n", client->name);
+    for (const struct suite *suite = suites; suite->name; suite++)
+        for (const struct client *client = suite->clients; client->name; client++)
+            printf("%s/%s: %s\n", suite->name, client->name, client->promise);
 }
 
 static uint64_t number_in(const char *text)
@@ -265,6 +270,8 @@ static int read_option(char **words)
         return list_sites(), exit(0), 1;
     if (strcmp(name, "--list") == 0)
         return list_clients(), exit(0), 1;
+    if (strcmp(name, "--orders") == 0 || strcmp(name, "--all-orders") == 0)
+        exit(orders_matter((unsigned)sysconf(_SC_NPROCESSORS_ONLN), name[2] == 'a') ? 0 : 1);
     if (strcmp(name, "--deviations") == 0)
         return options.deviations = (uint32_t)number_in(words[1]), 2;
     if (strcmp(name, "--seed") == 0)
@@ -283,9 +290,9 @@ int main(int argc, char **argv)
     while (i < argc && strncmp(argv[i], "--", 2) == 0)
         i += read_option(&argv[i]);
     if (i == argc)
-        for (const struct client *client = clients; client->name; client++)
-            run_client(client);
+        for (const struct suite *suite = suites; suite->name; suite++)
+            run_suite(suite);
     for (; i < argc; i++)
-        run_client(find_client(argv[i]));
+        run_named(argv[i]);
     return 0;
 }

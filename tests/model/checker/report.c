@@ -7,17 +7,8 @@
 #include <string.h>
 
 #include "explore.h"
+#include "orders.h"
 #include "run.h"
-
-static const char *const order_names[] = {"relaxed", "consume", "acquire",
-                                          "release", "acq_rel", "seq_cst"};
-
-static const char *short_file(const char *file)
-{
-    const char *src = strstr(file, "src/");
-    const char *tests = strstr(file, "tests/");
-    return src ? src : tests ? tests : file;
-}
 
 static void print_name(event_id id)
 {
@@ -42,7 +33,7 @@ static void print_event(const struct event *event, uint16_t *newest)
     } else if (newest[event->location] < event->place) {
         newest[event->location] = event->place;
     }
-    printf("  [%s %s, %s:%d, %p]\n", site->operation, order_names[event->order],
+    printf("  [%s %s, %s:%d, %p]\n", site->operation, order_name(event->order),
            short_file(site->file), site->line, (void *)location->address);
 }
 

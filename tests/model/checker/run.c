@@ -43,6 +43,7 @@ static struct {
     struct thread *running;
     uint32_t executed; /* events, by all threads */
     bool dropped;
+    bool repeated;
 } run;
 
 static int number_of(const struct thread *thread)
@@ -63,6 +64,11 @@ uint16_t run_time(void)
 const struct clock *run_clock(void)
 {
     return &run.running->clock;
+}
+
+bool run_repeated(void)
+{
+    return run.repeated;
 }
 
 uintptr_t model_self(void)
@@ -214,7 +220,7 @@ static uint16_t locate(const volatile void *object, size_t size)
 }
 
 static void check_again(const struct event *event, enum event_kind kind, uintptr_t address,
-                        const struct site *site)
+                        struct site *site)
 {
     if (event->kind != kind || event->site != site ||
         graph.locations[event->location].address != address)
@@ -225,6 +231,7 @@ static void check_again(const struct event *event, enum event_kind kind, uintptr
 static void happened(const struct event *event)
 {
     struct thread *thread = run.running;
+    event->site->used = true;
     thread->executed++;
     run.executed++;
     thread->clock = event->hb;
@@ -233,7 +240,7 @@ static void happened(const struct event *event)
 }
 
 static struct event new_event(enum event_kind kind, uint16_t location, unsigned order,
-                              const struct site *site)
+                              struct site *site)
 {
     return (struct event){.kind = (uint8_t)kind,
                           .thread = (uint8_t)number_of(run.running),
@@ -255,7 +262,7 @@ static void wait_for_write(uint16_t location)
 /* `wanted`: of a compare and swap. */
 static const struct event *do_read(const volatile void *object, size_t size, unsigned order,
                                    bool update, const uint64_t *wanted, const struct await *await,
-                                   const struct site *site)
+                                   struct site *site)
 {
     struct event *event;
     do {
@@ -282,7 +289,7 @@ static const struct event *do_read(const volatile void *object, size_t size, uns
 }
 
 static void do_write(volatile void *object, size_t size, uint64_t value, unsigned order,
-                     bool update, const struct site *site)
+                     bool update, struct site *site)
 {
     run.running->halfway = update;
     struct event *event = await_turn();
@@ -307,14 +314,14 @@ static void do_write(volatile void *object, size_t size, uint64_t value, unsigne
 
 /* ---- operations ------------------------------------------------------------------------------ */
 
-uint64_t model_get(const volatile void *object, size_t size, const struct site *site)
+uint64_t model_get(const volatile void *object, size_t size, struct site *site)
 {
     if (!run.running)
         return load((uintptr_t)object, size);
     return do_read(object, size, site->order, false, NULL, NULL, site)->value;
 }
 
-void model_set(volatile void *object, size_t size, uint64_t value, const struct site *site)
+void model_set(volatile void *object, size_t size, uint64_t value, struct site *site)
 {
     if (run.running)
         do_write(object, size, value, site->order, false, site);
@@ -339,7 +346,7 @@ static uint64_t changed(uint64_t value, enum model_rmw how, uint64_t operand)
 }
 
 uint64_t model_change(volatile void *object, size_t size, enum model_rmw how, uint64_t operand,
-                      const struct site *site)
+                      struct site *site)
 {
     uint64_t old;
     if (!run.running) {
@@ -357,7 +364,7 @@ uint64_t model_change(volatile void *object, size_t size, enum model_rmw how, ui
  * for no reason here: those of the library are in loops that would do the same again.
  */
 bool model_claim(volatile void *object, size_t size, uint64_t *expected, uint64_t desired,
-                 const struct site *site)
+                 struct site *site)
 {
     uint64_t mask = size < 8 ? (UINT64_C(1) << 8 * size) - 1 : UINT64_MAX;
     uint64_t wanted = *expected & mask;
@@ -375,7 +382,7 @@ bool model_claim(volatile void *object, size_t size, uint64_t *expected, uint64_
 }
 
 /* A mutex is free or held: 0 or 1 in its first byte; the library's own is never looked into. */
-void model_lock(void *mutex, const struct site *site)
+void model_lock(void *mutex, struct site *site)
 {
     static const struct await free_one = {0, false};
     if (!run.running)
@@ -384,14 +391,14 @@ void model_lock(void *mutex, const struct site *site)
     do_write(mutex, 1, 1, memory_order_relaxed, true, site);
 }
 
-void model_unlock(void *mutex, const struct site *site)
+void model_unlock(void *mutex, struct site *site)
 {
     if (run.running)
         do_write(mutex, 1, 0, memory_order_release, false, site);
 }
 
 /* A once-control is 0, 1 while the function runs, and 2. */
-void model_once(void *once, void (*fn)(void *), void *argument, const struct site *site)
+void model_once(void *once, void (*fn)(void *), void *argument, struct site *site)
 {
     static const struct await any_but_running = {1, true};
     enum { SIZE = 4 };
@@ -415,6 +422,7 @@ static void stop_unless_patient(uint16_t since)
 {
     if (!exploring_at_random() || run.running->patience-- == 0)
         stop_thread(since);
+    run.repeated = true;
 }
 
 /* In a loop that only reads. */
@@ -464,9 +472,9 @@ void model_turn(void)
  * relaxed, all of it: the library must not rely on the kernel for the order of memory. For a mutex
  * and a once-control the order is the system's promise.
  */
-SITE wait_site = {__FILE__, "wait", "the wake", __LINE__, memory_order_relaxed, 0};
-SITE poll_site = {__FILE__, "poll", "the wake", __LINE__, memory_order_relaxed, 0};
-SITE wake_site = {__FILE__, "wake", "the wake", __LINE__, memory_order_relaxed, 0};
+SITE wait_site = {__FILE__, "wait", "the wake", __LINE__, memory_order_relaxed, 0, false};
+SITE poll_site = {__FILE__, "poll", "the wake", __LINE__, memory_order_relaxed, 0, false};
+SITE wake_site = {__FILE__, "wake", "the wake", __LINE__, memory_order_relaxed, 0, false};
 
 void model_wait(uint32_t *token)
 {
@@ -518,6 +526,7 @@ static void start(const struct client *client)
     run.running = NULL;
     run.executed = 0;
     run.dropped = false;
+    run.repeated = false;
     for (uint32_t i = 0; i < graph.location_count; i++)
         graph.locations[i].fresh = true;
     if (client->setup)

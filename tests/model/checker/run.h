@@ -14,6 +14,9 @@ enum ending { ENDED, BLOCKED, DROPPED };
  */
 enum ending run_execution(const struct client *client);
 
+/* Whether a thread waited in a loop, at random: all that the rounds in vain read is in the graph. */
+bool run_repeated(void);
+
 /* The thread that is running: its number, and what it knows; -1 in setup and verify. */
 int run_thread(void);
 /* How many events of its own the running thread has behind it, and what it knows of the others. */

@@ -578,7 +578,7 @@ static void two(void)
         name, promise, setup, {__VA_ARGS__}, verify, NULL, COMPLETE, COMPLETE, 0, what             \
     }
 
-const struct client clients[] = {
+const struct client litmus_clients[] = {
     WRONG("wrong-relaxed-publish", "a plain field behind a relaxed store is a race", clear, NULL,
           "data race", publish_too_weakly, consume),
     WRONG("wrong-plain-write-write", "two plain writes are a race", clear, NULL, "data race",

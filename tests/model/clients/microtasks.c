@@ -20,14 +20,30 @@ static void ignore(void *arg)
     (void)arg;
 }
 
-static void setup(void)
+static void setup_at(uintptr_t first_ticket)
 {
     memset(&queue, 0, sizeof queue);
     memset(accepted, 0, sizeof accepted);
     memset(taken, 0, sizeof taken);
     taken_count = 0;
     atomic_set(&passed_on, 0, relaxed);
-    require(microtasks_init(&queue, &model_allocator, 2, (uintptr_t)0 - 2 * MICROTASK_TICKET) == 0);
+    require(microtasks_init(&queue, &model_allocator, 2, first_ticket) == 0);
+}
+
+static void setup(void)
+{
+    setup_at((uintptr_t)0 - 2 * MICROTASK_TICKET);
+}
+
+/* Laps before and behind the wrap of 64 bits, and of 32. */
+static void setup_before_the_wrap(void)
+{
+    setup_at((uintptr_t)0 - 3 * MICROTASK_TICKET);
+}
+
+static void setup_before_32_bits(void)
+{
+    setup_at(((uintptr_t)1 << 32) - 3 * MICROTASK_TICKET);
 }
 
 static void push(int number)
@@ -84,6 +100,8 @@ static void verify_order_of(int first, int second)
 static void verify(void)
 {
     unsigned accepted_count = 0;
+    for (int i = 1; i <= PUSHES; i++)
+        require(!accepted[i] || position(i) < taken_count || microtasks_pending(&queue));
     while (pop() == MICROTASK_TAKEN)
         ;
     require(!microtasks_pending(&queue));
@@ -97,6 +115,19 @@ static void verify(void)
             verify_order_of(i, i + 1);
     microtasks_free(&queue);
     require(model_blocks() == 0);
+}
+
+/* The ring alone has room for two at a time, wherever its tickets are. */
+static void verify_ring_alone(void)
+{
+    while (pop() == MICROTASK_TAKEN)
+        ;
+    for (int i = 5; i <= PUSHES; i++) {
+        push(i);
+        require(pop() == MICROTASK_TAKEN);
+    }
+    require(microtasks_overflows(&queue) == 0);
+    verify();
 }
 
 static void push_1(void)
@@ -215,7 +246,7 @@ static void verify_drained(void)
     require(taken_count == drained);
 }
 
-const struct client clients[] = {
+const struct client microtasks_clients[] = {
     EXPLORED("microtasks-one-thread-in-order",
              "four pushes, two slots: through the overflow and "
              "back",
@@ -224,6 +255,10 @@ const struct client clients[] = {
             setup, verify, push_1_2, push_5_6, pop_3),
     BOUNDED("microtasks-overflow-against-ring", "three and one pushes into two slots", 6, COMPLETE,
             0, setup, verify, push_1_2_3, push_5, pop_3),
+    EXPLORED("microtasks-wrap-around", "tickets wrap, and the ring goes on", setup_before_the_wrap,
+             verify_ring_alone, push_1_2, pop_3),
+    EXPLORED("microtasks-beyond-32-bits", "they are 64 bits wide", setup_before_32_bits,
+             verify_ring_alone, push_1_2, pop_3),
     BOUNDED("microtasks-everything-at-once", "four and two pushes", 2, 4, 200000, setup, verify,
             push_1_2_3_4, push_5_6, pop_4),
     EXPLORED("microtasks-in-causal-order", "what was known is older", setup, verify_causal,

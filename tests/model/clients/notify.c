@@ -141,7 +141,22 @@ static void verify_drained(void)
     verify_wakes();
 }
 
-const struct client clients[] = {
+static evloop_task closing;
+
+static void shut_down_inside(evloop_task *task)
+{
+    (void)task;
+    shut_down();
+}
+
+static void setup_run_inside(void)
+{
+    setup_run();
+    memset(&closing, 0, sizeof closing);
+    require(evloop_submit(loop, &closing, shut_down_inside) == 0);
+}
+
+const struct client notify_clients[] = {
     EXPLORED("notify-delivers", "a callback comes after every signal, with what was written", setup,
              verify, send_0_twice, run_tasks_twice),
     EXPLORED("notify-delivers-to-two-senders", "also of two threads", setup, verify, send_0, send_1,
@@ -154,6 +169,10 @@ const struct client clients[] = {
              stop_and_destroy),
     EXPLORED("notify-started-again", "a sender to the old life does not harm the new one", setup,
              verify_started_again, send_0_twice, stop_and_start_again),
+    EXPLORED("notify-shutdown-at-any-moment", "a run that sees a shutdown half drains all the same",
+             setup_run, verify_drained, run_loop, shut_down),
+    EXPLORED("notify-at-the-gate-inside", "also if the loop itself closes the gate",
+             setup_run_inside, verify_drained, run_loop, send_0),
     BOUNDED("notify-at-the-gate", "a signal that was accepted is delivered by the drain", 6, 10,
             100000, setup_run, verify_drained, run_loop, send_0, shut_down),
     {0},

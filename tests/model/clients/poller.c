@@ -110,7 +110,7 @@ static void verify_closed_once(void)
     require((results[1] == 0) + (results[2] == 0) == 1);
 }
 
-const struct client clients[] = {
+const struct client poller_clients[] = {
     EXPLORED("poller-init-once", "one initialises it, and nobody returns before that is done",
              setup, verify_initialised, init_0, init_1, init_2),
     EXPLORED("poller-init-error-is-kept", "its error is returned to all", setup_failing,

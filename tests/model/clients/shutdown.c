@@ -115,6 +115,14 @@ static void stop_then_shut_down(void)
     shut_down_by_force();
 }
 
+/* ---- a second shutdown brings the end nearer ------------------------------------------------- */
+
+static void setup_without_end(void)
+{
+    setup_alive();
+    shut_down();
+}
+
 /* ---- from inside a callback ------------------------------------------------------------------ */
 
 static evloop_task closing;
@@ -130,6 +138,42 @@ static void setup_inside(void)
     setup();
     memset(&closing, 0, sizeof closing);
     require(evloop_submit(loop, &closing, shut_down_inside) == 0);
+}
+
+/* ---- who runs or destroys the loop cannot destroy it ----------------------------------------- */
+
+static void destroy_inside(evloop_task *task)
+{
+    (void)task;
+    require(evloop_destroy(loop, EVLOOP_DESTROY_FORCE) == -EBUSY);
+    require(evloop_stop(loop) == 0);
+}
+
+static void setup_destroyed_inside(void)
+{
+    setup_alive();
+    memset(&closing, 0, sizeof closing);
+    require(evloop_submit(loop, &closing, destroy_inside) == 0);
+}
+
+static void destroy_while_destroyed(evloop_task *task)
+{
+    (void)task;
+    require(evloop_destroy(loop, EVLOOP_DESTROY_FORCE) == -EBUSY);
+}
+
+static void destroy(void)
+{
+    require(evloop_destroy(loop, EVLOOP_DESTROY_FORCE) == 0);
+    require(model_blocks() == 0);
+}
+
+static const evloop_task_info discarded = {NULL, destroy_while_destroyed};
+
+static void setup_destroyed_while_destroyed(void)
+{
+    setup_destroyed_inside();
+    closing.info = &discarded;
 }
 
 /* ---- the loop is destroyed as soon as it may be ---------------------------------------------- */
@@ -153,6 +197,69 @@ static void submit_urgent_0(void)
     submit_urgent(0);
 }
 
+/* ---- what a loop's state says ---------------------------------------------------------------- */
+
+/* Told that a run or the loop is over, one sees what led to it. */
+static void look_at_state(void)
+{
+    evloop_state state = evloop_get_state(loop);
+    if (state == EVLOOP_STATE_CLOSED)
+        require(items[0].ran == 1);
+}
+
+static void setup_told(void)
+{
+    setup_alive();
+    submit(0);
+    shut_down_by_force();
+}
+
+static void look_twice_at_state(void)
+{
+    if (evloop_get_state(loop) == EVLOOP_STATE_RUNNING &&
+        evloop_get_state(loop) == EVLOOP_STATE_IDLE)
+        require(items[0].ran == 1);
+}
+
+static void setup_idle(void)
+{
+    setup_alive();
+    items[0].stops = true;
+    submit(0);
+}
+
+/* A destruction that is refused, and another one that has to say why in the same place. */
+static void destroy_in_vain(void)
+{
+    require(evloop_destroy(loop, 0) == -EBUSY);
+}
+
+static void run_in_vain(void)
+{
+    int err = evloop_run(loop, EVLOOP_RUN_DEFAULT);
+    require(err == 0 || err == -EBUSY || err == EVLOOP_ECLOSED);
+}
+
+static evloop_hook hook;
+
+static void ignore(evloop_hook *ignored)
+{
+    (void)ignored;
+}
+
+static void setup_refused(void)
+{
+    setup();
+    memset(&hook, 0, sizeof hook);
+    require(evloop_hook_start(loop, &hook, EVLOOP_HOOK_PREPARE, ignore) == 0);
+}
+
+static void setup_refused_and_shut(void)
+{
+    setup_refused();
+    shut_down_by_force();
+}
+
 /* ---- two runs -------------------------------------------------------------------------------- */
 
 static unsigned ran[2];
@@ -174,9 +281,16 @@ static void run_1(void)
     run_and_note(1);
 }
 
+static void submit_and_shut_down(void)
+{
+    submit(0);
+    shut_down_by_force();
+}
+
 static void setup_two_runs(void)
 {
     setup_alive();
+    items[0].asks = true;
     ran[0] = ran[1] = 0;
 }
 
@@ -187,7 +301,7 @@ static void verify_two_runs(void)
     verify_wakes();
 }
 
-const struct client clients[] = {
+const struct client shutdown_clients[] = {
     BOUNDED("shutdown-runs-tasks", "accepted == executed, for tasks", 5, 7, 100000, setup_alive,
             verify, run_loop, submit_0_1, shut_down_by_force),
     BOUNDED("shutdown-runs-posts", "... for posted functions", 6, 9, 100000, setup_alive, verify,
@@ -208,10 +322,12 @@ const struct client clients[] = {
             shut_down_by_force, shut_down_by_force),
     BOUNDED("shutdown-behind-a-stop", "a run that was stopped, a run that drains", 6, COMPLETE, 0,
             setup_alive, verify, run_until_closed, stop_then_shut_down),
+    EXPLORED("shutdown-deadline-brought-forward", "a later shutdown can end an earlier one",
+             setup_without_end, verify, run_loop, shut_down_by_force),
     EXPLORED("shutdown-inside-a-callback", "from a callback, while another thread submits",
              setup_inside, verify, run_loop, submit_0),
-    EXPLORED("two-runs", "of two runs at once one is told so, and changes nothing", setup_two_runs,
-             verify_two_runs, run_0, run_1, shut_down_by_force),
+    BOUNDED("two-runs", "of two runs at once one is told so, and changes nothing", 8, COMPLETE, 0,
+            setup_two_runs, verify_two_runs, run_0, run_1, submit_and_shut_down),
     EXPLORED("destroyed-after-a-submit", "the loop is not touched after the task began",
              setup_destroyed, verify_destroyed, run_and_destroy_loop, submit_0),
     EXPLORED("destroyed-after-an-urgent-submit", "nor after an urgent one", setup_destroyed,
@@ -224,5 +340,17 @@ const struct client clients[] = {
              verify_destroyed, run_and_destroy_loop, stop),
     EXPLORED("destroyed-after-a-shutdown", "nor after a shutdown was", setup_destroyed,
              verify_destroyed, run_and_destroy_loop, shut_down_by_force),
+    EXPLORED("destroy-inside-a-callback", "a loop that runs cannot be destroyed",
+             setup_destroyed_inside, NULL, run_loop),
+    EXPLORED("destroy-while-destroyed", "nor one that is being destroyed",
+             setup_destroyed_while_destroyed, NULL, destroy),
+    EXPLORED("closed-state-is-told", "who is told CLOSED sees what led to it", setup_told, verify,
+             run_loop, look_at_state),
+    EXPLORED("idle-state-is-told", "who is told IDLE sees what the run did", setup_idle, NULL,
+             run_loop, look_twice_at_state),
+    EXPLORED("destroy-refused-twice", "two destructions in vain do not disturb each other",
+             setup_refused, NULL, destroy_in_vain, destroy_in_vain, destroy_in_vain),
+    EXPLORED("destroy-refused-behind-runs", "nor do runs that end at once", setup_refused_and_shut,
+             NULL, run_in_vain, run_in_vain, destroy_in_vain),
     {0},
 };

@@ -125,6 +125,37 @@ static void microtasks_0_1_2(void)
     microtask(2);
 }
 
+/* ---- what was taken and has not run keeps the loop awake --------------------------------------- */
+
+static evloop_hook hook;
+
+static void setup_budgets(void)
+{
+    make_loop_alive_with_small_budgets();
+    items[0].stops_as = items[1].stops_as = 2;
+}
+
+static void setup_own_microtasks(void)
+{
+    make_loop_alive_with_small_budgets();
+    items[0].offers = true;
+    items[2].stops = true;
+}
+
+/* Asking moves what has come to the loop's own lists, right before it would sleep. */
+static void ask(evloop_hook *asked)
+{
+    (void)asked;
+    require(evloop_alive(loop));
+}
+
+static void setup_asked(void)
+{
+    setup();
+    memset(&hook, 0, sizeof hook);
+    require(evloop_hook_start(loop, &hook, EVLOOP_HOOK_PREPARE, ask) == 0);
+}
+
 /* ---- a wake is consumed in one mode, and the next post must wake in another ------------------ */
 
 static void setup_modes(void)
@@ -159,7 +190,7 @@ static void run_until_both_ran(void)
         run_loop();
 }
 
-const struct client clients[] = {
+const struct client sleep_clients[] = {
     EXPLORED("submit-wakes", "a task is run, whenever it comes", setup, verify, run_loop, submit_0),
     EXPLORED("urgent-wakes", "an urgent task is run, whenever it comes", setup, verify, run_loop,
              submit_urgent_0),
@@ -191,5 +222,13 @@ const struct client clients[] = {
             COMPLETE, 0, setup_modes, verify, run_once_then_on, submit_0_1),
     BOUNDED("wake-between-two-runs", "a post while nobody runs the loop", 6, COMPLETE, 0,
             setup_two_runs, verify, run_until_both_ran, submit_0_1),
+    EXPLORED("tasks-left-by-the-budget-keep-awake", "a task beyond the budget is not slept on",
+             setup_budgets, verify, run_loop, submit_0_1),
+    EXPLORED("microtasks-left-by-the-budget-keep-awake", "nor a microtask of the loop's own",
+             setup_own_microtasks, verify, run_loop, submit_0),
+    EXPLORED("tasks-taken-meanwhile-keep-awake", "nor a task that was taken and not run",
+             setup_asked, verify, run_loop, submit_0),
+    EXPLORED("urgent-tasks-taken-meanwhile-keep-awake", "nor an urgent one", setup_asked, verify,
+             run_loop, submit_urgent_0),
     {0},
 };

@@ -139,6 +139,27 @@ static void verify_again(void)
     require(again_ran == (items[7].frees ? 1 : 2));
 }
 
+/* Whether it is still queued is said by the task itself. */
+static void setup_queued(void)
+{
+    setup_again();
+    submit_once();
+}
+
+static void submit_unless_busy(void)
+{
+    int err = evloop_submit(loop, &again, run_again);
+    require(err == 0 || err == -EBUSY);
+    items[7].frees = err != 0;
+}
+
+static void change_if_inactive(void)
+{
+    if (!evloop_task_active(&again))
+        again.link_.next = NULL;
+    items[7].frees = true;
+}
+
 /* A callback submits its own task. */
 static void run_itself(evloop_task *task)
 {
@@ -229,6 +250,21 @@ static void setup_recycled(void)
     memset(items, 0, sizeof items);
 }
 
+/* Four nodes are on their way, two of which the ring has no room for. */
+static void setup_growing(void)
+{
+    setup();
+    for (int i = 0; i < 4; i++)
+        post(i);
+}
+
+/* The second node that is taken was given back meanwhile. */
+static void setup_lapped(void)
+{
+    setup();
+    post(7);
+}
+
 static void verify_posts(void)
 {
     verify_orders();
@@ -236,7 +272,7 @@ static void verify_posts(void)
     destroy_loop();
 }
 
-const struct client clients[] = {
+const struct client tasks_clients[] = {
     EXPLORED("tasks-run-once-in-order", "every accepted task runs once, in its thread's order",
              setup, verify_orders, submit_first, submit_second, run_twice),
     EXPLORED("tasks-and-posts-in-order", "tasks and posted functions share one order", setup,
@@ -253,6 +289,10 @@ const struct client clients[] = {
              setup_freeing, verify_orders, submit_0, submit_4, run_twice),
     EXPLORED("task-submitted-again-elsewhere", "another thread may use it again at once",
              setup_again, verify_again, submit_once, submit_once_more, run_twice),
+    EXPLORED("task-busy-until-it-runs", "it can be submitted again as soon as that is not refused",
+             setup_queued, verify_again, submit_unless_busy, run_tasks),
+    EXPLORED("task-inactive-is-its-owners", "and is its owner's once it is not active",
+             setup_queued, verify_again, change_if_inactive, run_tasks),
     EXPLORED("task-submits-itself", "its callback may submit it again", setup_again, verify_itself,
              submit_itself, submit_4, run_twice),
     EXPLORED("task-cancelled-while-others-come", "cancelled, or run, and never both", setup_cancel,
@@ -261,6 +301,10 @@ const struct client clients[] = {
             verify_posts, post_first, post_second, run_twice),
     EXPLORED("posts-recycled-nodes", "a node that was taken again is not mistaken for itself",
              setup_recycled, verify_posts, post_first, post_4, run_twice),
+    EXPLORED("posts-into-a-ring-that-grows", "what the ring was replaced by is whole",
+             setup_growing, verify_posts, post_4, run_tasks),
+    EXPLORED("posts-one-lap-on", "a position is not taken before its node is there", setup_lapped,
+             verify_posts, post_first, post_4, run_tasks),
     BOUNDED("posts-beyond-the-cache", "nodes are made, come back, and the ring grows", 6, COMPLETE,
             0, setup, verify_posts, post_three, post_4, run_twice),
     {0},

@@ -93,9 +93,8 @@ static void begin(void)
     ran = 0;
 }
 
-void make_loop(void)
+static void make_loop_with(evloop_options options)
 {
-    evloop_options options = evloop_options_default();
     options.allocator = &model_allocator;
     options.backend = "model";
     options.microtask_capacity = 2;
@@ -103,6 +102,20 @@ void make_loop(void)
     begin();
     require(evloop_create(&loop, &options) == 0);
     poller = &loop->poller;
+}
+
+void make_loop(void)
+{
+    make_loop_with(evloop_options_default());
+}
+
+void make_loop_alive_with_small_budgets(void)
+{
+    evloop_options options = evloop_options_default();
+    options.task_budget = 1;
+    options.microtask_budget = 1;
+    make_loop_with(options);
+    loop->refs++;
 }
 
 void make_loop_awake(void)
@@ -151,6 +164,12 @@ static void run_item(struct item *item)
 {
     item->ran++;
     item->position = ran++;
+    if (item->asks)
+        require(evloop_on_loop_thread(loop));
+    if (item->offers) {
+        microtask((int)(item - items) + 1);
+        microtask((int)(item - items) + 2);
+    }
     if (item->stops || item->stops_as == ran)
         require(evloop_stop(loop) == 0);
 }
@@ -240,7 +259,9 @@ void verify_wakes(void)
     require(count <= 256);
     for (size_t i = 1; i < count; i++)
         announced += (words[i] & INGRESS_SLEEPING) && !(words[i - 1] & INGRESS_SLEEPING);
-    require(atomic_get(&loop->wakes_sent, relaxed) <= announced);
+    uint64_t sent = atomic_get(&loop->wakes_sent, relaxed);
+    if (model_history(&loop->wakes_sent, words, 256) > 0)
+        require(sent - words[0] <= announced); /* words[0]: in setup() */
     state_end_sleep(loop);
-    require(atomic_get(&loop->wakes_sent, relaxed) == loop->wakes_owed);
+    require(sent == loop->wakes_owed);
 }

@@ -30,6 +30,8 @@ void make_loop(void);
 void make_loop_awake(void);
 /* A loop with something that keeps it alive. */
 void make_loop_alive(void);
+/* The same, with budgets of one task and one microtask. */
+void make_loop_alive_with_small_budgets(void);
 /* A poller, not initialised. */
 void make_poller(void);
 
@@ -53,6 +55,8 @@ struct item {
     bool stops;        /* stops the loop */
     unsigned stops_as; /* ... if it is the so-manieth item that runs */
     bool frees;        /* gives back the memory that the task is in */
+    bool offers;       /* ... the two items behind it as microtasks */
+    bool asks;         /* whether it is on the loop's thread */
     unsigned ran;      /* how many times */
     unsigned position;
 };

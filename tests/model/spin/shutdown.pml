@@ -51,7 +51,7 @@ inline wake() {
     d_step { if :: sleeping -> sleeping = false; edge = true :: else fi } /* src/core/state.c: state_send_wake(loop); */
 }
 
-inline leave_open() {               /* src/core/state.c: atomic_claim(&loop->life, &open, LIFE_DRAINING, seq_cst, acquire); */
+inline leave_open() {               /* src/core/state.c: atomic_claim(&loop->life, &open, LIFE_DRAINING, acq_rel, acquire); */
     d_step { if :: life == OPEN -> life = DRAINING :: else fi }
 }
 
@@ -69,7 +69,7 @@ inline shut_down() {
 
 /* One exchange finds the gate open, puts the task in front, and takes the sleep away. */
 inline push(item) {
-    d_step {                        /* src/core/ingress.h: atomic_try(&ingress->head, &head, (uintptr_t)task, seq_cst, relaxed) */
+    d_step {                        /* src/core/ingress.h: atomic_try(&ingress->head, &head, (uintptr_t)task, acq_rel, relaxed) */
         no = gate_shut;             /* src/core/ingress.h: if (head & INGRESS_CLOSED) */
         if :: !no -> chain = chain | 1 << item; wake() :: else fi; /* src/core/task.c: if (result == INGRESS_ACCEPTED_WAKE) */
         if :: !no && item == TASK -> accept(TASK) :: else fi
@@ -110,7 +110,7 @@ inline send_signal() {
         sender = true;              /* src/core/notify.c: atomic_add(&notify->senders_, 1, seq_cst); */
         look_whether_open()         /* src/core/notify.c: int err = loop_check_offer(object_loop(state)); */
     }
-    d_step {                        /* src/core/notify.c: atomic_try(&notify->state_, &state, state | NOTIFY_PENDING, seq_cst, seq_cst) */
+    d_step {                        /* src/core/notify.c: atomic_try(&notify->state_, &state, state | NOTIFY_PENDING, acq_rel, relaxed) */
         no = no || notify_shut;     /* src/core/notify.c: if (state & NOTIFY_CLOSED) */
         if :: !no -> pending = true; accept(SIGNAL) :: else fi
     }
@@ -148,12 +148,12 @@ proctype rival() {
 #define accepted_left (list || chain || drawn) /* src/core/loop.c: return tasks_left(loop) || microtasks_pending(&loop->microtasks); */
 
 inline close_notifies() {
-    notify_shut = true;             /* src/core/notify.c: atomic_or(&notify->state_, NOTIFY_CLOSED, seq_cst); */
+    notify_shut = true;             /* src/core/notify.c: atomic_or(&notify->state_, NOTIFY_CLOSED, acquire); */
     !sender;                        /* src/core/notify.c: while (atomic_get(&notify->senders_, seq_cst) != 0) */
     d_step {
         list = list | chain;        /* src/core/notify.c: tasks_take(loop); */
         chain = 0;
-        if                          /* src/core/notify.c: if (!settle(loop, notify) && (atomic_get(&notify->state_, acquire) & NOTIFY_PENDING)) */
+        if                          /* src/core/notify.c: if (!settle(loop, notify) && (atomic_get(&notify->state_, relaxed) & NOTIFY_PENDING)) */
         :: pending && !(list & 1 << SIGNAL) ->
             list = list | 1 << SIGNAL /* src/core/notify.c: task_enqueue(loop, &notify->task_); */
         :: else
@@ -217,9 +217,9 @@ active proctype owner() {
     }
     sleeping = false;               /* src/core/state.c: state_end_sleep(loop); */
     do
-    :: attend = false;              /* src/core/loop.c: atomic_and(&loop->attention, ~(unsigned)ATTEND_SHUTDOWN, seq_cst); */
+    :: attend = false;              /* src/core/loop.c: atomic_and(&loop->attention, ~(unsigned)ATTEND_SHUTDOWN, acquire); */
         if
-        :: stop -> stop = false     /* src/core/state.c: atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, seq_cst); */
+        :: stop -> stop = false     /* src/core/state.c: atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, acquire); */
         :: else ->
             finish_shutdown();      /* src/core/loop.c: if (stop_requested(loop) || shutdown_finished(loop)) */
             run_accepted();

@@ -55,14 +55,14 @@ inline wake_and_leave() {
     if
     :: !sleeping                    /* src/core/ingress.h: return ingress_sleeping(ingress) && ingress_end_sleep(ingress); */
     :: else ->
-        d_step { take_sleep() }     /* src/core/ingress.h: return atomic_and(&ingress->head, ~(uintptr_t)INGRESS_SLEEPING, seq_cst) & INGRESS_SLEEPING; */
+        d_step { take_sleep() }     /* src/core/ingress.h: return atomic_and(&ingress->head, ~(uintptr_t)INGRESS_SLEEPING, acq_rel) & INGRESS_SLEEPING; */
         if :: took -> send_wake() :: else fi /* src/core/state.c: if (ingress_interrupt(&loop->ingress)) */
     fi;
     d_step { visitors--; assert(!destroyed) } /* src/core/state.c: atomic_sub(&loop->visitors, 1, release); */
 }
 
 inline offer_task(item) {
-    d_step {                        /* src/core/ingress.h: atomic_try(&ingress->head, &head, (uintptr_t)task, seq_cst, relaxed) */
+    d_step {                        /* src/core/ingress.h: atomic_try(&ingress->head, &head, (uintptr_t)task, acq_rel, relaxed) */
         chain = chain | 1 << item;
         take_sleep();               /* src/core/ingress.h: return head & INGRESS_SLEEPING ? INGRESS_ACCEPTED_WAKE : INGRESS_ACCEPTED; */
         accepted[item] = true
@@ -180,7 +180,7 @@ active proctype owner() {
             poll_phase();           /* src/core/loop.c: err = poll_phase(loop, run); */
             if :: nowait -> break :: else fi /* src/core/loop.c: return run->mode == EVLOOP_RUN_NOWAIT */
         od;
-        stop = false;               /* src/core/state.c: atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, seq_cst); */
+        stop = false;               /* src/core/state.c: atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, acquire); */
         d_step { announce_sleep() } /* src/core/state.c: ingress_announce_sleep(&loop->ingress); */
         if :: calls == 3 -> break :: else fi;
         nowait = true;

@@ -27,7 +27,7 @@
 
 #define SITE_OF(name, operation, object, order, failure)                                           \
     SITE name = {                                                                                  \
-        __FILE__, operation, object, __LINE__, memory_order_##order, memory_order_##failure}
+        __FILE__, operation, object, __LINE__, memory_order_##order, memory_order_##failure, false}
 
 #define WORD(value) ((uint64_t)(uintptr_t)(value))
 
