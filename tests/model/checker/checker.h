@@ -88,7 +88,10 @@ void model_wait(uint32_t *token);
 void model_poll(uint32_t *token);
 /* Makes *token 1. */
 void model_wake(uint32_t *token);
-/* A turn of a loop begins: a thread that turns and turns, and reads nothing new, waits as well. */
+/*
+ * A turn of a loop begins. A thread whose turn reads just what the one before it read waits as well:
+ * its turns depend on nothing but what they read.
+ */
 void model_turn(void);
 
 /* ---- for shim/util --------------------------------------------------------------------------- */
@@ -117,6 +120,7 @@ bool model_claim(volatile void *object, size_t size, uint64_t *expected, uint64_
 void model_lock(void *mutex, struct site *site);
 void model_unlock(void *mutex, struct site *site);
 void model_once(void *once, void (*fn)(void *), void *argument, struct site *site);
+/* In a loop that does nothing but read, and whose last read alone keeps it going. */
 void model_yield(void);
 uintptr_t model_self(void);
 

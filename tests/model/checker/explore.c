@@ -93,8 +93,11 @@ static struct event *read_at_random(struct event *read, uint16_t first, const st
     uint16_t chosen = 0;
     uint32_t found = 0;
     for (uint16_t place = first; place <= newest; place++) {
-        bool taken = read->update && graph_place_taken(&graph, read->location, place);
-        if (!taken && may_read(read, place, await) && random_below(++found) == 0)
+        if (!may_read(read, place, await))
+            continue;
+        bool updates = read->update && !(read->claim && read->value != read->wanted);
+        bool taken = updates && graph_place_taken(&graph, read->location, place);
+        if (!taken && random_below(++found) == 0)
             chosen = place;
     }
     if (found == 0) {

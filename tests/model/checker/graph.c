@@ -17,7 +17,8 @@ uint16_t graph_location(struct graph *graph, uintptr_t address, size_t size)
         const struct location *location = &graph->locations[i];
         if (location->address == address && location->size == size)
             return i;
-        if (location->address < address + size && address < location->address + location->size)
+        if (!location->fresh && location->address < address + size &&
+            address < location->address + location->size)
             model_fail("two atomic objects of different sizes at %p", (void *)address);
     }
     if (graph->location_count == LOCATIONS_AT_MOST)

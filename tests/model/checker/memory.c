@@ -51,6 +51,8 @@ extern char __executable_start[];
 extern char __data_start[];
 extern char _end[];
 
+bool memory_explains = true;
+
 static char *heap;
 static uintptr_t data;
 static size_t data_size;
@@ -100,7 +102,7 @@ static struct word *word_of(uintptr_t address)
     return word;
 }
 
-enum access { PLAIN_READ, PLAIN_WRITE, ATOMIC };
+enum access { PLAIN_READ, PLAIN_WRITE, ATOMIC_READ, ATOMIC_WRITE };
 
 /* One access, by the running thread. */
 struct touch {
@@ -110,14 +112,25 @@ struct touch {
     const void *at; /* in the program; NULL: the operation that comes last in the trace */
 };
 
-static const char *const access_names[] = {"reads", "writes", "does an atomic operation on"};
+static const char *const access_names[] = {"reads", "writes", "reads atomically",
+                                           "writes atomically"};
+
+static bool is_atomic(const struct touch *touch)
+{
+    return touch->access == ATOMIC_READ || touch->access == ATOMIC_WRITE;
+}
+
+static bool is_write(const struct touch *touch)
+{
+    return touch->access == PLAIN_WRITE || touch->access == ATOMIC_WRITE;
+}
 
 static void print_place(const char *what, const void *at)
 {
     char program[256];
     char command[512];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (!at || length < 0)
+    if (!memory_explains || !at || length < 0)
         return;
     program[length] = '\0';
     snprintf(command, sizeof command, "addr2line -e '%s' -f -s -p %#zx 2>/dev/null", program,
@@ -153,9 +166,11 @@ static void check(const struct grain *grain, const struct touch *touch)
         model_fail("use after free: thread %d %s %p, which thread %d freed", self + 1,
                    access_names[touch->access], (void *)touch->address, grain->writer + 1);
     }
-    for (int i = 0; i < MODEL_THREADS && touch->access != ATOMIC; i++) {
-        if (i != self && touch->access == PLAIN_WRITE && clock->of[i] < grain->reads[i])
+    for (int i = 0; i < MODEL_THREADS; i++) {
+        if (i != self && is_write(touch) && clock->of[i] < grain->reads[i])
             race(grain, touch, i, "read");
+        if (is_atomic(touch))
+            continue;
         if (i != self && clock->of[i] < grain->atomics[i])
             race(grain, touch, i, "touched by an atomic operation");
         if (grain->atomics[i] && !touch->frees)
@@ -166,8 +181,8 @@ static void check(const struct grain *grain, const struct touch *touch)
 static void note(struct grain *grain, const struct touch *touch)
 {
     int self = run_thread();
-    uint16_t now = (uint16_t)(run_time() + (touch->access != ATOMIC)); /* that event is counted */
-    if (touch->access == ATOMIC) {
+    uint16_t now = (uint16_t)(run_time() + !is_atomic(touch)); /* that event is counted */
+    if (is_atomic(touch)) {
         grain->atomics[self] = now;
     } else if (touch->access == PLAIN_READ) {
         grain->reads[self] = now;
@@ -224,9 +239,10 @@ static void touch_all(struct touch touch, size_t size)
     }
 }
 
-void memory_atomic(const volatile void *address, size_t size)
+void memory_atomic(const volatile void *address, size_t size, bool writes)
 {
-    touch_all((struct touch){(uintptr_t)address, ATOMIC, false, NULL}, size);
+    enum access access = writes ? ATOMIC_WRITE : ATOMIC_READ;
+    touch_all((struct touch){(uintptr_t)address, access, false, NULL}, size);
 }
 
 static void plain(const volatile void *address, size_t size, enum access access, const void *at)
@@ -254,6 +270,7 @@ static void *allocate(size_t size)
     memcpy(memory - HEADER, &size, sizeof size);
     used[arena] += needed;
     blocks++;
+    memset(memory, 0xa5, size); /* not what an execution before this one left there */
     return memory;
 }
 

@@ -236,7 +236,7 @@ static void happened(const struct event *event)
     run.executed++;
     thread->clock = event->hb;
     const struct location *location = &graph.locations[event->location];
-    memory_atomic((const void *)location->address, location->size);
+    memory_atomic((const void *)location->address, location->size, event->kind == EVENT_WRITE);
 }
 
 static struct event new_event(enum event_kind kind, uint16_t location, unsigned order,
@@ -550,11 +550,21 @@ static void start(const struct client *client)
     }
 }
 
-static bool reads_the_newest(const struct thread *thread, uint16_t index)
+/*
+ * Whether it reads, or is, the newest write: but for those of the thread itself since it would do
+ * again what it has done.
+ */
+static bool is_newest(const struct thread *thread, uint16_t index)
 {
     const struct event *event = &graph.events[graph.at[number_of(thread)][index]];
-    return event->kind == EVENT_WRITE ||
-           graph_place_read(&graph, event) == graph.locations[event->location].count;
+    const struct location *location = &graph.locations[event->location];
+    uint16_t place = event->kind == EVENT_WRITE ? event->place : graph_place_read(&graph, event);
+    for (; place < location->count; place++) {
+        event_id id = location->writes[place];
+        if (id / EVENTS_AT_MOST != number_of(thread) || id % EVENTS_AT_MOST < thread->stopped_at)
+            return false;
+    }
+    return true;
 }
 
 /* Whether what stopped the thread will not change any more. */
@@ -563,7 +573,7 @@ static bool stopped_for_good(const struct thread *thread)
     if (thread->state == WAITS_FOR_WRITE)
         return true;
     for (uint16_t index = thread->stopped_at; index < thread->executed; index++)
-        if (!reads_the_newest(thread, index))
+        if (!is_newest(thread, index))
             return false;
     return true;
 }

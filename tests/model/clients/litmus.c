@@ -483,6 +483,20 @@ static void read_plain(void)
     r[0] = plain;
 }
 
+static void write_atomic_over_plain(void)
+{
+    atomic_set((ATOMIC(unsigned) *)&plain, 1, relaxed);
+}
+
+/* A loop that changes nothing by what it writes. */
+static void turn_for_nothing(void)
+{
+    while (!atomic_get(&y, acquire)) {
+        atomic_or(&z, 1, relaxed);
+        model_turn();
+    }
+}
+
 static void *block;
 
 static void allocate(void)
@@ -585,6 +599,10 @@ const struct client litmus_clients[] = {
           write_plain, write_plain),
     WRONG("wrong-plain-read-write", "a plain read and a write are a race", clear, NULL, "data race",
           read_plain, write_plain),
+    WRONG("wrong-plain-read-atomic-write", "also if the write is atomic", clear, NULL, "data race",
+          read_plain, write_atomic_over_plain),
+    WRONG("wrong-turns", "turns that wait for what nobody does are a deadlock", clear, NULL,
+          "deadlock", turn_for_nothing, write_1),
     WRONG("wrong-use-after-free", "memory is not used after it was freed", allocate, NULL,
           "use after free", free_and_use),
     WRONG("wrong-use-against-free", "nor by another thread meanwhile", allocate, NULL, "data race",
