@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "explore.h"
+#include "memory.h"
 
 enum { THREADS = 3, STEPS = 4, EVENTS = 2 * STEPS };
 

@@ -161,7 +161,7 @@ const struct client notify_clients[] = {
              verify, send_0_twice, run_tasks_twice),
     EXPLORED("notify-delivers-to-two-senders", "also of two threads", setup, verify, send_0, send_1,
              run_tasks_twice),
-    BOUNDED("notify-delivers-many", "two threads, two signals each", 6, 10, 100000, setup, verify,
+    BOUNDED("notify-delivers-many", "two threads, two signals each", 6, 10, 30000, setup, verify,
             send_0_twice, send_1_twice, run_tasks_twice),
     EXPLORED("notify-stop-is-final", "after a stop no callback comes, and no sender", setup, NULL,
              send_0_twice, stop_and_destroy),
@@ -173,7 +173,7 @@ const struct client notify_clients[] = {
              setup_run, verify_drained, run_loop, shut_down),
     EXPLORED("notify-at-the-gate-inside", "also if the loop itself closes the gate",
              setup_run_inside, verify_drained, run_loop, send_0),
-    BOUNDED("notify-at-the-gate", "a signal that was accepted is delivered by the drain", 6, 10,
-            100000, setup_run, verify_drained, run_loop, send_0, shut_down),
+    BOUNDED("notify-at-the-gate", "a signal that was accepted is delivered by the drain", 6, 9,
+            30000, setup_run, verify_drained, run_loop, send_0, shut_down),
     {0},
 };
