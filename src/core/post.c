@@ -64,7 +64,8 @@ void posts_publish(evloop *loop)
 
 static void put(evloop *loop, struct post_ring *ring, struct post_node *node)
 {
-    atomic_set(&ring->places[loop->posts.given++ & ring->mask], node, relaxed);
+    uint64_t place = loop->posts.given++ & ring->mask;
+    atomic_set(&ring->places[place], node, relaxed);
 }
 
 static bool has_room(struct post_cache *posts, struct post_ring *ring)

@@ -26,8 +26,13 @@
 #undef SHORT_WAIT
 
 #define SITE_OF(name, operation, object, order, failure)                                           \
-    SITE name = {                                                                                  \
-        __FILE__, operation, object, __LINE__, memory_order_##order, memory_order_##failure, false}
+    SITE name = {__FILE__,                                                                         \
+                 operation,                                                                        \
+                 object,                                                                           \
+                 __LINE__,                                                                         \
+                 memory_order_##order,                                                             \
+                 memory_order_##failure,                                                           \
+                 false}
 
 #define WORD(value) ((uint64_t)(uintptr_t)(value))
 
