@@ -67,8 +67,11 @@ static inline list_link *ingress_take(struct ingress *ingress)
 /* From now on every push is refused. */
 static inline void ingress_close(struct ingress *ingress)
 {
-    /* relaxed: its place in the order of the exchanges on `head` decides */
-    atomic_or(&ingress->head, INGRESS_CLOSED, relaxed);
+    /*
+     * Its place in the order of the exchanges on `head` decides. release is
+     * stronger than the model needs (relaxed), as in stop_requested().
+     */
+    atomic_or(&ingress->head, INGRESS_CLOSED, release);
 }
 
 static inline bool ingress_empty(const struct ingress *ingress)

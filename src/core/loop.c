@@ -256,8 +256,12 @@ static bool shutdown_finished(evloop *loop)
 /* What was called for is looked at now; calls that come from here on make the loop look again. */
 static bool stop_requested(evloop *loop)
 {
-    /* acquire: the deadline; partner: the exchange in evloop_shutdown() */
-    atomic_and(&loop->attention, ~(unsigned)ATTEND_SHUTDOWN, acquire);
+    /*
+     * acquire: the deadline; partner: the exchange in evloop_shutdown(). acq_rel is
+     * stronger than the model needs (acquire): it keeps the word's seq_cst exchanges in the order
+     * of happens-before, on which C11's own text (7.17.3, 6) insists, and its repair does not.
+     */
+    atomic_and(&loop->attention, ~(unsigned)ATTEND_SHUTDOWN, acq_rel);
     return atomic_get(&loop->attention, relaxed) & ATTEND_STOP;
 }
 

@@ -130,8 +130,9 @@ static void take_overflow(struct microtasks *microtasks)
         microtasks->batch = microtasks->overflow;
         microtasks->batch_next = 0;
         microtasks->overflow = emptied;
+        /* stronger than the model needs (relaxed), as in stop_requested() */
         if (microtasks->batch.count == 0)
-            atomic_and(&microtasks->tail, ~(uintptr_t)MICROTASKS_OVERFLOWING, relaxed);
+            atomic_and(&microtasks->tail, ~(uintptr_t)MICROTASKS_OVERFLOWING, release);
     }
     mutex_unlock(&microtasks->lock);
 }
@@ -154,8 +155,11 @@ enum microtask_pop microtasks_pop_slowly(struct microtasks *microtasks, struct m
 
 void microtasks_close(struct microtasks *microtasks)
 {
-    /* relaxed: its place in the order of the exchanges on `tail` decides */
-    atomic_or(&microtasks->tail, MICROTASKS_CLOSED, relaxed);
+    /*
+     * Its place in the order of the exchanges on `tail` decides. release is
+     * stronger than the model needs (relaxed), as in stop_requested().
+     */
+    atomic_or(&microtasks->tail, MICROTASKS_CLOSED, release);
 }
 
 uint64_t microtasks_overflows(struct microtasks *microtasks)

@@ -5,7 +5,7 @@
  * Sleep and wake. The loop announces its sleep in the ingress word (seq_cst), then looks at every
  * queue once more through state_has_work(), the one predicate that covers them all, and only then
  * waits. Whoever offers something publishes it first (a seq_cst exchange or store), and looks at
- * the ingress word afterwards (seq_cst). In the single order of seq_cst operations one of the two
+ * the ingress word afterwards (seq_cst); a task is published by an exchange on that very word. In the single order of seq_cst operations one of the two
  * comes first: either the loop sees the work, or the other thread sees the sleep. Taking the sleep
  * away is one exchange, so that one thread, and no other, wakes the loop for each sleep.
  *
@@ -121,8 +121,11 @@ int state_enter_run(evloop *loop)
 
 void state_leave_run(evloop *loop)
 {
-    /* acquire: who stopped the run counts as a visitor; partner: evloop_stop() */
-    atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, acquire);
+    /*
+     * acquire: who stopped the run counts as a visitor; partner: evloop_stop(). acq_rel is
+     * stronger than the model needs (acquire), as in stop_requested().
+     */
+    atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, acq_rel);
     ingress_announce_sleep(&loop->ingress);
     atomic_set(&loop->runner, 0, release); /* partner: state_enter_run() in the next thread */
 }
@@ -143,8 +146,9 @@ void state_leave_open(evloop *loop)
 {
     int open = LIFE_OPEN;
     /*
-     * acquire: the microtasks are closed then; partner: the claim of the thread that closed them.
-     * stronger than the model needs (relaxed): see loop_check_offer().
+     * release, acquire: who shuts the loop down counts as a visitor, and the microtasks are closed;
+     * partner: the claim of the loop's own state_close_gate(), which comes before state_settle().
+     * stronger than the model needs (release): C11 wants no failure order beyond that of success.
      */
     atomic_claim(&loop->life, &open, LIFE_DRAINING, acq_rel, acquire);
 }
@@ -186,7 +190,7 @@ int evloop_shutdown(evloop *loop, uint64_t timeout_ns)
     return 0;
 }
 
-/* acquire: who is told a state sees what led to it; partners: the stores of each word. */
+/* acquire: who is told IDLE, DRAINING or CLOSED sees what led to it; partners: the stores. */
 evloop_state evloop_get_state(const evloop *loop)
 {
     int life = loop ? atomic_get(&loop->life, acquire) : LIFE_CLOSED;

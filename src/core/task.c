@@ -136,7 +136,7 @@ void tasks_run(evloop *loop)
     posts_publish(loop);
 }
 
-/* seq_cst on the ingress: part of the pre-sleep check. */
+/* Part of the pre-sleep check. */
 bool tasks_left(const evloop *loop)
 {
     return !list_empty(&loop->urgent) || !list_empty(&loop->tasks) ||

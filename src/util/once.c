@@ -1,6 +1,9 @@
+/*
+ * once.c: pthread_once() with an argument, which waits in the calling thread for as long as the call
+ * lasts. Any thread; not from a signal handler.
+ */
 #include "util/atomic.h"
 
-/* pthread_once() hands over no argument. */
 static _Thread_local struct {
     void (*fn)(void *argument);
     void *argument;

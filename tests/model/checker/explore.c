@@ -35,6 +35,7 @@ static struct counts counts;
 static uint32_t deviations_at_most;
 static bool at_random;
 static uint64_t random_state;
+uint64_t explore_seed;
 
 bool exploring_at_random(void)
 {
@@ -293,7 +294,8 @@ static struct counts random_each(const struct client *client, uint64_t seed, uin
     memset(&counts, 0, sizeof counts);
     at_random = true;
     for (uint64_t i = 0; i < executions; i++) {
-        seed_random(seed + i);
+        explore_seed = seed + i;
+        seed_random(explore_seed);
         graph_clear(&graph);
         enum ending ending = run_execution(client);
         count(ending);

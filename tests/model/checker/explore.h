@@ -44,5 +44,7 @@ struct counts explore_and_check(const struct client *client, uint64_t seed, uint
 /* A number below n, at random. */
 uint32_t random_below(uint32_t n);
 bool exploring_at_random(void);
+/* The seed of the execution at random that is under way. */
+extern uint64_t explore_seed;
 
 #endif

@@ -6,8 +6,9 @@
  * - coherence: of a location's writes and reads, none contradicts happens-before;
  * - atomicity: nothing comes between the two halves of a read-modify-write;
  * - seq_cst: the relation `psc` between seq_cst events has no cycle;
- * - no value out of thin air: program order and reads-from have no cycle together. (C11 itself does
- *   not forbid these, no processor does them, and no tool that is sound explores them.)
+ * - no value out of thin air: program order and reads-from have no cycle together. This leaves out
+ *   load buffering, which C11 allows, and so do some processors between loads and later stores that
+ *   nothing orders: where only an acquire guards against that, a comment there says so.
  * Release sequences are those of C++20: a release write, and read-modify-writes behind it.
  *
  * Events stand in the order in which they were added. A clock says for each thread how many of its

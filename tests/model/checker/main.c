@@ -86,6 +86,8 @@ void model_fail(const char *format, ...)
         longjmp(found, 1);
     }
     printf("\nFAILED %s (%s)\n%s\n", current->name, current->promise, text);
+    if (exploring_at_random())
+        printf("again: --random 1 --seed %" PRIu64 " %s\n", explore_seed, current->name);
     report_trace();
     fflush(stdout);
     _Exit(1);

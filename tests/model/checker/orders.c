@@ -68,8 +68,11 @@ static void collect_clients(void)
 {
     for (const struct suite *suite = suites; suite->name; suite++)
         for (const struct client *client = suite->clients; client->name; client++)
-            if (strncmp(suite->name, "litmus", 6) != 0 && client_count < CLIENTS_AT_MOST)
+            if (strcmp(suite->name, "litmus") != 0) {
+                if (client_count == CLIENTS_AT_MOST)
+                    abort();
                 all[client_count++] = client;
+            }
 }
 
 static void learn_uses(void)
@@ -116,7 +119,9 @@ static int excuse_for(const struct site *site)
     int excused = NOT_EXCUSED;
     bool in_comment = false;
     FILE *file = fopen(site->file, "r");
-    for (int number = 1; file && number <= site->line && fgets(line, LINE, file); number++) {
+    if (!file)
+        abort();
+    for (int number = 1; number <= site->line && fgets(line, LINE, file); number++) {
         bool begins = strstr(line, "/*") != NULL;
         bool comment = in_comment || begins;
         if (number < site->line && begins && strspn(line, " \t") == strcspn(line, "/"))
@@ -128,8 +133,7 @@ static int excuse_for(const struct site *site)
         if (comment)
             in_comment = strstr(line, "*/") == NULL;
     }
-    if (file)
-        fclose(file);
+    fclose(file);
     return excused;
 }
 
@@ -165,7 +169,7 @@ static void add_steps(const struct site *site, bool failure, unsigned char order
 /* What is stronger than needed is tried with what is needed, which must do, and with less. */
 static void add_order(const struct site *site, bool failure, unsigned char order)
 {
-    int needed = excuse_for(site);
+    int needed = failure ? NOT_EXCUSED : excuse_for(site);
     if (needed != NOT_EXCUSED && order != memory_order_relaxed) {
         add(site, failure, (unsigned char)needed, true);
         order = (unsigned char)needed;
@@ -258,9 +262,8 @@ static void end_job(void)
         ;
     close(job->pipe);
     job->process = 0;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return;
-    job->weakening->found_by = all[client];
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
+        job->weakening->found_by = all[client];
 }
 
 static void try_all(unsigned jobs, bool excused_too)

@@ -297,6 +297,7 @@ static void setup_two_runs(void)
 static void verify_two_runs(void)
 {
     require(ran[0] + ran[1] >= 1);
+    verify_none_left();
     require(evloop_get_state(loop) == EVLOOP_STATE_CLOSED);
     verify_wakes();
 }

@@ -190,6 +190,18 @@ static void run_until_both_ran(void)
         run_loop();
 }
 
+/* ---- an outer loop waits for the descriptor -------------------------------------------------- */
+
+static void run_inside_another_loop(void)
+{
+    require(evloop_run(loop, EVLOOP_RUN_NOWAIT) == 0);
+    while (!items[0].ran && evloop_get_state(loop) != EVLOOP_STATE_CLOSED) {
+        if (evloop_next_timeout_ns(loop) == EVLOOP_FOREVER)
+            model_wait(&kernel.woken);
+        require(evloop_run(loop, EVLOOP_RUN_NOWAIT) == 0);
+    }
+}
+
 const struct client sleep_clients[] = {
     EXPLORED("submit-wakes", "a task is run, whenever it comes", setup, verify, run_loop, submit_0),
     EXPLORED("urgent-wakes", "an urgent task is run, whenever it comes", setup, verify, run_loop,
@@ -230,5 +242,13 @@ const struct client sleep_clients[] = {
              setup_asked, verify, run_loop, submit_0),
     EXPLORED("urgent-tasks-taken-meanwhile-keep-awake", "nor an urgent one", setup_asked, verify,
              run_loop, submit_urgent_0),
+    EXPLORED("submit-wakes-an-outer-loop", "the descriptor says so while nobody runs the loop",
+             setup, verify, run_inside_another_loop, submit_0),
+    EXPLORED("post-wakes-an-outer-loop", "also of a posted function", setup, verify,
+             run_inside_another_loop, post_0),
+    EXPLORED("microtask-wakes-an-outer-loop", "also of a microtask", setup, verify,
+             run_inside_another_loop, microtask_0),
+    EXPLORED("shutdown-wakes-an-outer-loop", "also of a shutdown", setup, verify,
+             run_inside_another_loop, shut_down),
     {0},
 };

@@ -217,9 +217,9 @@ active proctype owner() {
     }
     sleeping = false;               /* src/core/state.c: state_end_sleep(loop); */
     do
-    :: attend = false;              /* src/core/loop.c: atomic_and(&loop->attention, ~(unsigned)ATTEND_SHUTDOWN, acquire); */
+    :: attend = false;              /* src/core/loop.c: atomic_and(&loop->attention, ~(unsigned)ATTEND_SHUTDOWN, acq_rel); */
         if
-        :: stop -> stop = false     /* src/core/state.c: atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, acquire); */
+        :: stop -> stop = false     /* src/core/state.c: atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, acq_rel); */
         :: else ->
             finish_shutdown();      /* src/core/loop.c: if (stop_requested(loop) || shutdown_finished(loop)) */
             run_accepted();

@@ -180,7 +180,7 @@ active proctype owner() {
             poll_phase();           /* src/core/loop.c: err = poll_phase(loop, run); */
             if :: nowait -> break :: else fi /* src/core/loop.c: return run->mode == EVLOOP_RUN_NOWAIT */
         od;
-        stop = false;               /* src/core/state.c: atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, acquire); */
+        stop = false;               /* src/core/state.c: atomic_and(&loop->attention, ~(unsigned)ATTEND_STOP, acq_rel); */
         d_step { announce_sleep() } /* src/core/state.c: ingress_announce_sleep(&loop->ingress); */
         if :: calls == 3 -> break :: else fi;
         nowait = true;
