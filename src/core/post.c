@@ -41,8 +41,7 @@ static struct post_ring *make_ring(evloop *loop, uint64_t capacity)
  * A position is taken by one exchange. Its place in the ring is written again only for a position
  * one lap further on, which is given only after this one was taken: what was read is right if the
  * exchange succeeds. acquire on `taken`: whoever moved it there had seen as many given, and so does
- * this thread. On success that is stronger than the model needs (release), but C11 wants no failure
- * order beyond that of success.
+ * this thread.
  */
 static struct post_node *take_node(struct post_ring *ring)
 {
@@ -52,6 +51,7 @@ static struct post_node *take_node(struct post_ring *ring)
         if (taken == atomic_get(&ring->given, acquire)) /* partner: posts_publish() */
             return NULL;
         node = atomic_get(&ring->places[taken & ring->mask], relaxed);
+        /* stronger than the model needs (release): C11 wants no failure order beyond this one */
     } while (!atomic_try(&ring->taken, &taken, taken + 1, acq_rel, acquire));
     return node;
 }

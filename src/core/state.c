@@ -148,7 +148,7 @@ void state_leave_open(evloop *loop)
     /*
      * release, acquire: who shuts the loop down counts as a visitor, and the microtasks are closed;
      * partner: the claim of the loop's own state_close_gate(), which comes before state_settle().
-     * stronger than the model needs (release): C11 wants no failure order beyond that of success.
+     * both stronger than the model needs (relaxed): the exchanges on the queues' words carry it too.
      */
     atomic_claim(&loop->life, &open, LIFE_DRAINING, acq_rel, acquire);
 }

@@ -98,11 +98,16 @@ static bool uses_place(const struct site *place, uint32_t client)
 
 enum { NOT_EXCUSED = -1 };
 
-/* "stronger than the model needs (release)": that order. */
-static int comment_excuses(const char *line, int before)
+/*
+ * "stronger than the model needs (release)": that order; the second order of a compare and swap is
+ * meant only by "both stronger than the model needs".
+ */
+static int comment_excuses(const char *line, bool failure, int before)
 {
     static const char words[] = "stronger than the model needs (";
     const char *found = strstr(line, words);
+    if (failure && (!found || found - line < 5 || strncmp(found - 5, "both ", 5) != 0))
+        return before;
     for (int order = memory_order_relaxed; found && order <= memory_order_seq_cst; order++) {
         size_t length = strlen(order_names[order]);
         const char *name = found + sizeof words - 1;
@@ -113,7 +118,7 @@ static int comment_excuses(const char *line, int before)
 }
 
 /* The order that is needed, as a comment on this line says, or one right above its statement. */
-static int excuse_for(const struct site *site)
+static int excuse_for(const struct site *site, bool failure)
 {
     char line[LINE];
     int excused = NOT_EXCUSED;
@@ -127,7 +132,7 @@ static int excuse_for(const struct site *site)
         if (number < site->line && begins && strspn(line, " \t") == strcspn(line, "/"))
             excused = NOT_EXCUSED; /* another comment */
         if (comment)
-            excused = comment_excuses(line, excused);
+            excused = comment_excuses(line, failure, excused);
         if (strchr(line, ';') && !comment && number < site->line)
             excused = NOT_EXCUSED; /* another statement */
         if (comment)
@@ -169,7 +174,7 @@ static void add_steps(const struct site *site, bool failure, unsigned char order
 /* What is stronger than needed is tried with what is needed, which must do, and with less. */
 static void add_order(const struct site *site, bool failure, unsigned char order)
 {
-    int needed = failure ? NOT_EXCUSED : excuse_for(site);
+    int needed = excuse_for(site, failure);
     if (needed != NOT_EXCUSED && order != memory_order_relaxed) {
         add(site, failure, (unsigned char)needed, true);
         order = (unsigned char)needed;
