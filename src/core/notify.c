@@ -71,6 +71,7 @@ static int signal_counted(evloop_notify *notify)
             return EVLOOP_ECLOSED;
         /*
          * release: what this thread wrote; partner: notify_run(). Even if PENDING is set already.
+         * acquire: the task is at rest; partner: notify_run().
          */
     } while (!atomic_try(&notify->state_, &state, state | NOTIFY_PENDING, acq_rel, relaxed));
     if (!(state & NOTIFY_PENDING))
@@ -83,7 +84,11 @@ int evloop_notify_send(evloop_notify *notify)
     if (!notify)
         return -EINVAL;
     /* Not counted: whoever comes after a stop or the end of a drain does not keep it waiting. */
-    uintptr_t state = atomic_get(&notify->state_, relaxed);
+    /*
+     * acquire: who is refused here is refused by all queues; partner: notifies_close().
+     * stronger than the model needs (relaxed): see loop_check_offer().
+     */
+    uintptr_t state = atomic_get(&notify->state_, acquire);
     if (!(state & OBJECT_ACTIVE))
         return -EINVAL;
     if (state & NOTIFY_CLOSED)
@@ -175,7 +180,11 @@ void notifies_close(evloop *loop)
 {
     list_each(&loop->notifies, link, following) {
         evloop_notify *notify = list_entry(link, evloop_notify, link_);
-        atomic_or(&notify->state_, NOTIFY_CLOSED, acquire); /* partner: the exchange of a sender */
+        /*
+         * acquire: what a sender did; partner: its exchange. release: the queues are closed;
+         * partner: evloop_notify_send(). stronger than the model needs (acquire), as there.
+         */
+        atomic_or(&notify->state_, NOTIFY_CLOSED, acq_rel);
         if (!settle(loop, notify) && (atomic_get(&notify->state_, relaxed) & NOTIFY_PENDING))
             task_enqueue(loop, &notify->task_);
     }

@@ -5,9 +5,10 @@
  * Sleep and wake. The loop announces its sleep in the ingress word (seq_cst), then looks at every
  * queue once more through state_has_work(), the one predicate that covers them all, and only then
  * waits. Whoever offers something publishes it first (a seq_cst exchange or store), and looks at
- * the ingress word afterwards (seq_cst); a task is published by an exchange on that very word. In the single order of seq_cst operations one of the two
- * comes first: either the loop sees the work, or the other thread sees the sleep. Taking the sleep
- * away is one exchange, so that one thread, and no other, wakes the loop for each sleep.
+ * the ingress word afterwards (seq_cst). In the single order of seq_cst operations one of the two
+ * comes first: either the loop sees the work, or the other thread sees the sleep. A task is
+ * published by an exchange on that very word, which sees the sleep itself. Taking the sleep away is
+ * one exchange, so that one thread, and no other, wakes the loop for each sleep.
  *
  * The sleep is announced whenever nobody looks at the queues: while the loop waits, and while
  * nobody runs it, when an outer loop may be polling its descriptor.
@@ -148,7 +149,7 @@ void state_leave_open(evloop *loop)
     /*
      * release, acquire: who shuts the loop down counts as a visitor, and the microtasks are closed;
      * partner: the claim of the loop's own state_close_gate(), which comes before state_settle().
-     * both stronger than the model needs (relaxed): the exchanges on the queues' words carry it too.
+     * both stronger than the model needs (relaxed): the exchanges on the queues' words do it too.
      */
     atomic_claim(&loop->life, &open, LIFE_DRAINING, acq_rel, acquire);
 }

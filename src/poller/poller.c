@@ -81,7 +81,7 @@ static void poller_leave(struct poller *poller)
 
 static int poller_enter(struct poller *poller)
 {
-    /* relaxed: the order of the exchanges on `users` decides; poller_leave() says when it is over */
+    /* relaxed: the order of the exchanges on `users` decides; partner: poller_close() */
     if (atomic_add(&poller->users, POLLER_USER, relaxed) & POLLER_CLOSED) {
         poller_leave(poller);
         return EVLOOP_ECLOSED;
@@ -94,7 +94,7 @@ static int poller_enter(struct poller *poller)
 
 int poller_close(struct poller *poller)
 {
-    /* relaxed: the order of the exchanges on `users` decides */
+    /* relaxed: the order of the exchanges on `users` decides; partner: poller_enter() */
     if (atomic_or(&poller->users, POLLER_CLOSED, relaxed) & POLLER_CLOSED)
         return EVLOOP_ECLOSED;
     poller_init(poller); /* waits for an initialisation under way; makes sure that none begins */

@@ -1,6 +1,6 @@
 /*
- * once.c: pthread_once() with an argument, which waits in the calling thread for as long as the call
- * lasts. Any thread; not from a signal handler.
+ * once.c: pthread_once() with an argument. It is left in a variable of the calling thread, for
+ * pthread_once() hands none over. Any thread; not in a signal handler.
  */
 #include "util/atomic.h"
 

@@ -1,18 +1,6 @@
 # For run.cmake and model.cmake: a defect is put back into a copy of the sources, which is built again.
 
-# take_line(LINE REST): the first line of REST, which loses it. Not by CMake's lists, to which C is
-# poison.
-macro(take_line line rest)
-    string(FIND "${${rest}}" "\n" end)
-    if(end EQUAL -1)
-        set(${line} "${${rest}}")
-        set(${rest} "")
-    else()
-        string(SUBSTRING "${${rest}}" 0 ${end} ${line})
-        math(EXPR end "${end} + 1")
-        string(SUBSTRING "${${rest}}" ${end} -1 ${rest})
-    endif()
-endmacro()
+include("${CMAKE_CURRENT_LIST_DIR}/lines.cmake")
 
 # Replaces `old` in the file by `new`. It must be there exactly once: line numbers do not count.
 function(replace file old new)

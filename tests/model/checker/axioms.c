@@ -939,6 +939,16 @@ void model_fail(const char *format, ...)
     longjmp(failed, 1);
 }
 
+void model_give_up(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+    exit(2);
+}
+
 static __attribute__((noreturn)) void differ(const char *what)
 {
     printf("\nFAILED program %" PRIu64 ": %s\n", done.program, what);

@@ -14,7 +14,8 @@
  *
  * What an execution must satisfy: no data race, no access to freed memory, every require() and
  * assert(), and an end: threads that all wait for something that nobody will do any more are a
- * deadlock, a wakeup that was lost among them.
+ * deadlock, a wakeup that was lost among them; and no client needs as many events as there is room
+ * for.
  */
 #ifndef CHECKER_H
 #define CHECKER_H
@@ -70,6 +71,8 @@ extern const struct suite suites[];
     ((condition) ? (void)0 : model_fail("require(%s) at %s:%d", #condition, __FILE__, __LINE__))
 /* Ends the exploration with this execution's trace. */
 __attribute__((noreturn, format(printf, 1, 2))) void model_fail(const char *format, ...);
+/* The same for what is no verdict: a client that is too large, or does not do the same again. */
+__attribute__((noreturn, format(printf, 1, 2))) void model_give_up(const char *format, ...);
 
 /* Litmus tests, in verify(): what came out. */
 __attribute__((format(printf, 1, 2))) void model_observe(const char *format, ...);
@@ -89,8 +92,8 @@ void model_poll(uint32_t *token);
 /* Makes *token 1. */
 void model_wake(uint32_t *token);
 /*
- * A turn of a loop begins. A thread whose turn reads just what the one before it read waits as well:
- * its turns depend on nothing but what they read.
+ * A turn of a loop begins. A thread whose turn reads just what the one before it read waits as
+ * well: its turns depend on nothing but what they read.
  */
 void model_turn(void);
 

@@ -10,9 +10,8 @@
  * on that. Of the many graphs in which such a read could be met only one counts: the one where all
  * that is deleted was "added maximally", reading the newest and being the newest.
  *
- * A departure from what comes first is a deviation. The graphs that are at most k deviations away
- * are what a context bound is to other checkers: each one is a switch of threads at a bad moment, or a
- * stale value.
+ * A departure from what comes first is a deviation: a switch of threads at a bad moment, or a stale
+ * value. The graphs that are at most k deviations away are what others explore by a context bound.
  */
 #include "explore.h"
 
@@ -244,7 +243,6 @@ static void count(enum ending ending)
 {
     counts.complete += ending == ENDED;
     counts.blocked += ending == BLOCKED;
-    counts.dropped += ending == DROPPED;
     if (counts.longest < graph.event_count)
         counts.longest = graph.event_count;
 }

@@ -9,7 +9,6 @@
 struct counts {
     uint64_t complete; /* all threads ended */
     uint64_t blocked;  /* a thread waits for a write that it does not see here; it does elsewhere */
-    uint64_t dropped;  /* half an update, whose other half is in another execution */
     uint64_t left_out; /* deviations beyond the limit */
     uint32_t longest;  /* events in one execution */
 };

@@ -19,10 +19,10 @@ uint16_t graph_location(struct graph *graph, uintptr_t address, size_t size)
             return i;
         if (!location->fresh && location->address < address + size &&
             address < location->address + location->size)
-            model_fail("two atomic objects of different sizes at %p", (void *)address);
+            model_give_up("two atomic objects of different sizes at %p", (void *)address);
     }
     if (graph->location_count == LOCATIONS_AT_MOST)
-        model_fail("more than %d locations", LOCATIONS_AT_MOST);
+        model_give_up("more than %d locations", LOCATIONS_AT_MOST);
     struct location *location = &graph->locations[graph->location_count];
     location->address = address;
     location->size = size;
@@ -72,7 +72,7 @@ static void set_clocks(struct graph *graph, struct event *event)
 struct event *graph_append(struct graph *graph, const struct event *event)
 {
     if (graph->event_count == EVENTS_AT_MOST)
-        model_fail("more than %d events", EVENTS_AT_MOST);
+        model_fail("a thread does not end: more than %d events", EVENTS_AT_MOST);
     struct event *added = &graph->events[graph->event_count];
     *added = *event;
     added->index = graph->count[added->thread]++;
@@ -143,7 +143,7 @@ void graph_insert(struct graph *graph, struct event *write, uint16_t place)
 {
     struct location *location = &graph->locations[write->location];
     if (location->count == WRITES_AT_MOST)
-        model_fail("more than %d writes to one location", WRITES_AT_MOST);
+        model_fail("a thread does not end: more than %d writes to one object", WRITES_AT_MOST);
     for (uint16_t i = location->count++; i >= place; i--) {
         location->writes[i] = location->writes[i - 1];
         graph_event(graph, location->writes[i])->place++;

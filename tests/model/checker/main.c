@@ -1,8 +1,9 @@
 /*
  * main.c: what is explored, and what is said about it.
  *
- *   <program> [--full | --deep] [--check] [--deviations N] [--random N] [--seed S] [--weaken SITE ORDER]
- *             [--sites] [--list] [--orders | --all-orders] [SUITE | CLIENT]...
+ *   <program> [--full | --deep] [--check] [--deviations N] [--random N] [--seed S]
+ *             [--weaken SITE ORDER] [--sites] [--list] [--orders | --all-orders]
+ *             [SUITE | CLIENT]...
  *
  * Without names, all suites. A failure ends the program with the trace of the execution.
  */
@@ -23,7 +24,7 @@ enum { CHECKED_AT_RANDOM = 20000, DEEP_DEVIATIONS = 4, DEEP_RANDOM = 50 };
 
 static struct {
     bool full;
-    bool deep;  /* more than the full set: for a night */
+    bool deep;  /* more than the full set, and other seeds each time: for a night */
     bool check; /* the checker, by itself */
     bool random_given;
     uint64_t random;
@@ -93,6 +94,18 @@ void model_fail(const char *format, ...)
     _Exit(1);
 }
 
+void model_give_up(const char *format, ...)
+{
+    va_list arguments;
+    printf("\nGAVE UP %s (%s)\n", current->name, current->promise);
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+    fflush(stdout);
+    _Exit(2);
+}
+
 void __wrap___assert_fail(const char *condition, const char *file, unsigned line,
                           const char *function);
 __attribute__((noreturn)) void __wrap___assert_fail(const char *condition, const char *file,
@@ -129,11 +142,13 @@ static void weaken(const char *where, const char *order)
                               site->operation);
         if (strncmp(name, where, (size_t)length) != 0)
             continue;
-        known = true;
         if (where[length] == '\0')
             site->order = order_named(order);
-        else
+        else if (strcmp(where + length, ":failure") == 0)
             site->failure = order_named(order);
+        else
+            continue;
+        known = true;
     }
     if (!known) {
         fprintf(stderr, "there is no %s\n", where);
@@ -265,7 +280,7 @@ static int read_option(char **words)
     if (strcmp(name, "--full") == 0)
         return options.full = true, 1;
     if (strcmp(name, "--deep") == 0)
-        return options.deep = true, 1;
+        return options.deep = true, options.seed = (uint64_t)time(NULL), 1;
     if (strcmp(name, "--check") == 0)
         return options.check = true, 1;
     if (strcmp(name, "--sites") == 0)

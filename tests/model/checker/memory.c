@@ -3,10 +3,10 @@
  * that are compiled with -fsanitize=thread call the functions below, __tsan_*, instead of the
  * sanitizer's.
  *
- * Of every byte it is known who wrote it last, when each thread read it, and when each touched it by
- * an atomic operation; "when" is how many events the thread had behind it. An access that a
- * conflicting one does not happen before is a data race. Freeing is a write, and anything that comes
- * after it is an error.
+ * Of every byte it is known who wrote it last, when each thread read it, and when each touched it
+ * by an atomic operation; "when" is how many events the thread had behind it. An access that a
+ * conflicting one does not happen before is a data race. Freeing is a write, and anything that
+ * comes after it is an error.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -265,7 +265,7 @@ static void *allocate(size_t size)
     size_t arena = (size_t)(run_thread() + 1);
     size_t needed = HEADER + ((size + HEADER - 1) & ~(size_t)(HEADER - 1));
     if (used[arena] + needed > ARENA_SIZE)
-        model_fail("more than %d bytes", ARENA_SIZE);
+        model_give_up("more than %d bytes", ARENA_SIZE);
     char *memory = heap + arena * ARENA_SIZE + used[arena] + HEADER;
     memcpy(memory - HEADER, &size, sizeof size);
     used[arena] += needed;
@@ -370,7 +370,7 @@ void __tsan_func_exit(void)
 {
 }
 
-/* There is no __tsan_atomic_* but this: an atomic operation that goes round atomic.h does not link. */
+/* The only __tsan_atomic_* there is: an operation that goes round atomic.h does not link. */
 void __tsan_atomic_signal_fence(int order)
 {
     (void)order;

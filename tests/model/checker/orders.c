@@ -221,13 +221,13 @@ static void weaken(const struct weakening *weakening)
 static __attribute__((noreturn)) void try_clients(const struct weakening *weakening, int pipe)
 {
     if (!freopen("/dev/null", "w", stdout))
-        _exit(2);
+        abort();
     weaken(weakening);
     for (unsigned char i = 0; i < client_count; i++) {
         if (!uses_place(weakening->site, i))
             continue;
         if (write(pipe, &i, 1) != 1)
-            _exit(2);
+            abort();
         run_client(all[i]);
     }
     _exit(0);

@@ -108,7 +108,7 @@ static struct thread *next_to_replay(void)
         if (event && may_happen(event) && run.threads[i].state == READY)
             return &run.threads[i];
     }
-    model_fail("a thread does not do again what it did: the client is not deterministic");
+    model_give_up("a thread does not do again what it did: the client is not deterministic");
 }
 
 static bool can_go_on(struct thread *thread)
@@ -224,8 +224,8 @@ static void check_again(const struct event *event, enum event_kind kind, uintptr
 {
     if (event->kind != kind || event->site != site ||
         graph.locations[event->location].address != address)
-        model_fail("at %s:%d: a thread does something else than before: not deterministic",
-                   site->file, site->line);
+        model_give_up("at %s:%d: a thread does something else than before: not deterministic",
+                      site->file, site->line);
 }
 
 static void happened(const struct event *event)
@@ -298,8 +298,8 @@ static void do_write(volatile void *object, size_t size, uint64_t value, unsigne
     if (event) {
         check_again(event, EVENT_WRITE, (uintptr_t)object, site);
         if (event->value != value)
-            model_fail("at %s:%d: another value than before: not deterministic", site->file,
-                       site->line);
+            model_give_up("at %s:%d: another value than before: not deterministic", site->file,
+                          site->line);
     } else {
         struct event write = new_event(EVENT_WRITE, location, order, site);
         write.value = value;
@@ -429,7 +429,7 @@ static void stop_unless_patient(uint16_t since)
 void model_yield(void)
 {
     if (!run.running)
-        model_fail("setup and verify must not wait");
+        model_give_up("setup and verify must not wait");
     stop_unless_patient((uint16_t)(run.running->executed - 1));
 }
 
@@ -480,7 +480,7 @@ void model_wait(uint32_t *token)
 {
     static const struct await woken = {1, false};
     if (!run.running)
-        model_fail("setup and verify must not wait");
+        model_give_up("setup and verify must not wait");
     do_read(token, sizeof *token, memory_order_relaxed, true, NULL, &woken, &wait_site);
     do_write(token, sizeof *token, 0, memory_order_relaxed, true, &wait_site);
 }

@@ -6,6 +6,10 @@
 
 #include "graph.h"
 
+/*
+ * All threads ended; one waits for what it sees in another execution; half an update came to
+ * nothing, whose other half is in another execution.
+ */
 enum ending { ENDED, BLOCKED, DROPPED };
 
 /*
@@ -14,7 +18,7 @@ enum ending { ENDED, BLOCKED, DROPPED };
  */
 enum ending run_execution(const struct client *client);
 
-/* Whether a thread waited in a loop, at random: all that the rounds in vain read is in the graph. */
+/* Whether a thread waited in a loop, at random: the rounds in vain are in the graph as well. */
 bool run_repeated(void);
 
 /* The thread that is running: its number, and what it knows; -1 in setup and verify. */

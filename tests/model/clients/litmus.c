@@ -308,7 +308,7 @@ static void wrc_3(void)
 
 static const char *causal[] = {"000", "001", "010", "011", "100", "101", "111", NULL};
 
-/* seq_cst and weaker accesses to one location, mixed: RC11's example Z6.U, which C11 once forbade. */
+/* seq_cst and weaker accesses to one location: RC11's example Z6.U, which C11's text forbids. */
 static void z6_1(void)
 {
     atomic_set(&x, 1, seq_cst);

@@ -192,6 +192,27 @@ static void verify_destroyed(void)
     require(model_blocks() == 0);
 }
 
+/* Whoever destroys a loop knows that the others have made their last call. */
+static void stop_and_tell(void)
+{
+    stop();
+    atomic_set(&shut, 2, release);
+}
+
+static void run_and_destroy_when_told(void)
+{
+    run_until_closed();
+    while (atomic_get(&shut, acquire) != 2)
+        thread_yield();
+    loop->refs = 0;
+    require(evloop_destroy(loop, EVLOOP_DESTROY_FORCE) == 0);
+}
+
+static void shut_down_last(void)
+{
+    require(evloop_shutdown(loop, 0) == 0);
+}
+
 static void submit_urgent_0(void)
 {
     submit_urgent(0);
@@ -341,6 +362,9 @@ const struct client shutdown_clients[] = {
              verify_destroyed, run_and_destroy_loop, stop),
     BOUNDED("destroyed-after-a-shutdown", "nor after a shutdown was", 6, COMPLETE, 0,
             setup_destroyed, verify_destroyed, run_and_destroy_loop, shut_down_by_force),
+    BOUNDED("destroyed-behind-stop-and-shutdown", "a stop, a shutdown and the destruction all end",
+            5, 7, 30000, setup_alive, verify_destroyed, run_and_destroy_when_told, stop_and_tell,
+            shut_down_last),
     EXPLORED("destroy-inside-a-callback", "a loop that runs cannot be destroyed",
              setup_destroyed_inside, NULL, run_loop),
     EXPLORED("destroy-while-destroyed", "nor one that is being destroyed",

@@ -125,7 +125,7 @@ static void microtasks_0_1_2(void)
     microtask(2);
 }
 
-/* ---- what was taken and has not run keeps the loop awake --------------------------------------- */
+/* ---- what was taken and has not run keeps the loop awake ------------------------------------- */
 
 static evloop_hook hook;
 

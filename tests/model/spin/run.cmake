@@ -16,19 +16,7 @@ set(QUOTE_AT_LEAST 8)
 
 get_filename_component(name "${MODEL}" NAME)
 
-# take_line(LINE REST): the first line of REST, which loses it. Not by CMake's lists, to which
-# Promela is poison.
-macro(take_line line rest)
-    string(FIND "${${rest}}" "\n" end)
-    if(end EQUAL -1)
-        set(${line} "${${rest}}")
-        set(${rest} "")
-    else()
-        string(SUBSTRING "${${rest}}" 0 ${end} ${line})
-        math(EXPR end "${end} + 1")
-        string(SUBSTRING "${${rest}}" ${end} -1 ${rest})
-    endif()
-endmacro()
+include("${CMAKE_CURRENT_LIST_DIR}/../../mutation/lines.cmake")
 
 # A quote stands between the name of the file and the end of the comment, whole, on one line.
 function(check_quotes text)
@@ -85,7 +73,7 @@ function(mutate)
             string(APPEND "${part}" "${line}\n")
         endif()
         if(part STREQUAL "+++" AND (rest STREQUAL "" OR rest MATCHES "^---\n"))
-            replace("${---}" "${+++}")
+            change("${---}" "${+++}")
             math(EXPR changes "${changes} + 1")
             set(part "")
         endif()
@@ -97,7 +85,7 @@ function(mutate)
 endfunction()
 
 # Replaces `old` by `new` in `text`; it must be there exactly once. It may end within a line.
-macro(replace old new)
+macro(change old new)
     string(REGEX REPLACE "\n$" "" old_text "${old}")
     string(REGEX REPLACE "\n$" "" new_text "${new}")
     string(FIND "${text}" "${old_text}" first)

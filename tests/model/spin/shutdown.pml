@@ -148,7 +148,7 @@ proctype rival() {
 #define accepted_left (list || chain || drawn) /* src/core/loop.c: return tasks_left(loop) || microtasks_pending(&loop->microtasks); */
 
 inline close_notifies() {
-    notify_shut = true;             /* src/core/notify.c: atomic_or(&notify->state_, NOTIFY_CLOSED, acquire); */
+    notify_shut = true;             /* src/core/notify.c: atomic_or(&notify->state_, NOTIFY_CLOSED, acq_rel); */
     !sender;                        /* src/core/notify.c: while (atomic_get(&notify->senders_, seq_cst) != 0) */
     d_step {
         list = list | chain;        /* src/core/notify.c: tasks_take(loop); */
@@ -192,7 +192,7 @@ inline run_accepted() {
     }
 }
 
-inline sleep() {
+inline fall_asleep() {
     if
     :: life == DRAINING && (!object || due) /* src/core/loop.c: if (!has_refs(loop, draining(loop)) || loop->idle_refs > 0 || state_has_work(loop)) */
     :: else ->
@@ -223,7 +223,7 @@ active proctype owner() {
         :: else ->
             finish_shutdown();      /* src/core/loop.c: if (stop_requested(loop) || shutdown_finished(loop)) */
             run_accepted();
-            sleep()                 /* src/core/loop.c: err = poll_phase(loop, run); */
+            fall_asleep()           /* src/core/loop.c: err = poll_phase(loop, run); */
         fi
     od;
     ended = true
