@@ -68,5 +68,8 @@
 #include "evloop/timer.h"
 #include "evloop/hook.h"
 #include "evloop/watch.h"
+#include "evloop/address.h"
+#include "evloop/stream.h"
+#include "evloop/socket.h"
 
 #endif

@@ -16,22 +16,75 @@
  *   that is removed in between is not told, and each registration carries a generation, so that an
  *   event of a closed descriptor cannot reach its successor under the same number.
  *
+ * Operations, on an endpoint, which is a descriptor that the poller was given (poller_attach) and
+ * closes (poller_detach):
+ *
+ * - An endpoint has at most one operation in (accept, receive) and one out (connect, send) at a time.
+ * - Starting one either ends it at once, with the result returned (a count, 0 for a connection, or a
+ *   negative error), or returns OPERATION_STARTED: then done() is called, exactly once with `more`
+ *   false, by poller_next_completion() and never from inside another call, whatever happens:
+ *   success, failure, cancellation. Before that a multishot operation may complete with `more` true
+ *   any number of times.
+ * - Every completion says how many bytes went through (or which descriptor came): result >= 0, or
+ *   -errno. A result of 0 for a receive is the end of the input.
+ * - poller_cancel() returns true if the operation is over with that, and no completion comes; false
+ *   if one is still on its way (it may be a success).
+ * - Memory that an operation was given belongs to it until it is over.
+ * - At most one completion of each direction comes from an endpoint in one wait, so that a busy one
+ *   cannot starve the others.
+ *
  * Any thread: poller_init, poller_close, poller_wake (signal-safe), poller_clock. The rest: the
  * loop's thread.
  */
 #ifndef POLLER_POLLER_H
 #define POLLER_POLLER_H
 
+#include <sys/uio.h>
+
 #include "evloop/loop.h"
+#include "evloop/private.h"
 #include "evloop/watch.h"
 #include "util/atomic.h"
 #include "util/list.h"
 
 struct poller;
 
+typedef struct evloop_endpoint endpoint;
+typedef struct evloop_operation operation;
+
+/* What an operation has come to. */
+typedef struct evloop_completion {
+    ssize_t result;
+    bool more;              /* a multishot operation goes on */
+    void *data;             /* lent until done() returns, or kept with poller_keep_buffer() */
+    struct received *extra; /* of a message: what came beside the bytes; NULL if nothing */
+} completion;
+
+enum { OPERATION_STARTED = -20001 }; /* no errno, and no code of the library's */
+
+/* What the next send is to take: filled by its gather(). Either iov, or a piece of a file. */
+typedef struct evloop_outgoing {
+    struct iovec *iov;  /* room for IOV_AT_ONCE */
+    unsigned iov_count; /* used */
+    const int *fds;     /* go with the first byte */
+    unsigned fd_count;
+    int file; /* -1: none */
+    uint64_t file_offset;
+    size_t file_size;
+} outgoing;
+
+enum { IOV_AT_ONCE = 1024, BYTES_AT_ONCE = 1 << 20, FDS_AT_ONCE = 253 };
+
+/* What came beside the bytes of a stream: descriptors, which are whoever's done() was called. */
+struct received {
+    int *fds;
+    unsigned fd_count;
+};
+
 /* What the watches on one descriptor add up to. */
 struct descriptor {
     list_link watches;   /* through evloop_watch.same_fd_, in the order of starting */
+    struct evloop_endpoint *endpoint; /* or NULL; never beside a watch */
     list_link changed;   /* in interest.changed while `registered` may differ from what is wanted */
     unsigned registered; /* the events that the kernel was asked for */
     uint32_t generation; /* grows whenever the descriptor gets its first watch */
@@ -115,6 +168,47 @@ int poller_remove(struct poller *poller, evloop_watch *watch);
 size_t poller_watch_count(const struct poller *poller);
 /* Any watch but those up to `after`, in the order of descriptors; NULL: there is none. */
 evloop_watch *poller_next_watch(const struct poller *poller, const evloop_watch *after);
+
+/*
+ * Takes a descriptor, non-blocking from here on. Registers nothing with the kernel before an
+ * operation has to wait. Flags: ENDPOINT_*. Errors: -EEXIST (a watch or an endpoint is on it).
+ */
+int poller_attach(struct poller *poller, endpoint *endpoint, int fd, unsigned flags);
+/*
+ * Gives the descriptor back, still open: nothing may be in flight.
+ */
+int poller_detach(struct poller *poller, endpoint *endpoint);
+enum {
+    ENDPOINT_SOCKET = 1,   /* else it is read from and written to */
+    ENDPOINT_STREAM = 2,   /* a short transfer means that there is no more, or no room */
+    ENDPOINT_UNIX = 4,     /* descriptors may come, or end a read early */
+    ENDPOINT_LISTENER = 8, /* connections come one by one */
+    ENDPOINT_MESSAGES = 16 /* datagrams */
+};
+
+/* Multishot: done() gets a descriptor each time, close-on-exec and non-blocking. */
+int poller_accept(struct poller *poller, operation *operation);
+int poller_connect(struct poller *poller, operation *operation, const struct sockaddr *address,
+                   socklen_t size);
+/*
+ * Receives what there is. memory == NULL: multishot, into a buffer of the poller's; else once, up to size bytes.
+ */
+int poller_receive(struct poller *poller, operation *operation, void *memory, size_t size);
+/*
+ * Sends what gather() says, called when there may be room for it: the bytes that were taken, which
+ * may be fewer.
+ */
+ssize_t poller_send(struct poller *poller, operation *operation);
+/* Sends at once what the kernel takes at once, while no send is in flight: a count, or -EAGAIN. */
+ssize_t poller_try_send(struct poller *poller, endpoint *endpoint, const outgoing *outgoing);
+bool poller_cancel(struct poller *poller, operation *operation);
+
+/* Runs done() of the next completion that was collected; false when there is none left. */
+bool poller_next_completion(struct poller *poller);
+
+/* The buffers that receives lend: see evloop_buffer_keep(). */
+int poller_keep_buffer(struct poller *poller, const void *data);
+int poller_release_buffer(struct poller *poller, const void *data);
 
 /* In a fork's child: new kernel objects under the same numbers, all watches registered again. */
 int poller_after_fork(struct poller *poller);
