@@ -14,12 +14,12 @@ int socket_pair(int fds[2]);
 int socket_bind(int fd, const evloop_address *address);
 int socket_listen(int fd, unsigned backlog);
 int socket_close(int fd);
-int socket_shutdown(int fd);        /* no more is sent */
-int socket_reset_on_close(int fd);  /* TCP: closing it resets the connection */
+int socket_shutdown(int fd);       /* no more is sent */
+int socket_reset_on_close(int fd); /* TCP: closing it resets the connection */
 int socket_local(int fd, evloop_address *address);
 int socket_peer(int fd, evloop_address *address);
-int socket_error(int fd);           /* what is pending, which is taken */
-int socket_type(int fd);            /* SOCK_STREAM, ...; -ENOTSOCK */
+int socket_error(int fd); /* what is pending, which is taken */
+int socket_type(int fd);  /* SOCK_STREAM, ...; -ENOTSOCK */
 int socket_family(int fd);
 bool socket_listens(int fd);
 
