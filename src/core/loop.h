@@ -91,10 +91,10 @@ struct evloop {
     list_link flush;
     list_link due;
     list_link closing;
-    list_link starved; /* listeners that wait for descriptors to become free */
+    list_link starved;                   /* listeners that wait for descriptors to become free */
     const struct evloop_handle *calling; /* whose callback is being called, while it is there */
     struct spare_blocks blocks[2];       /* small and large ones */
-    bool drained; /* they know that a shutdown has begun */
+    bool drained;                        /* they know that a shutdown has begun */
 
     evloop_metrics count;
     char busy_reason[BUSY_REASON_SIZE];

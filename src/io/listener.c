@@ -8,6 +8,7 @@
 #include "io/listener.h"
 
 #include "io/stream.h"
+#include "poller/descriptor.h"
 #include "poller/socket.h"
 #include "util/options.h"
 
@@ -254,27 +255,35 @@ static bool is_in_a_directory(const evloop_address *address)
 }
 
 /* A path at which nobody listens any more is taken over. */
-static int bind_socket(int fd, const evloop_address *address, int type)
+static int bind_socket(int fd, const evloop_address *address)
 {
     int err = socket_bind(fd, address);
     if (err != -EADDRINUSE || !is_in_a_directory(address))
         return err;
-    return socket_path_remove_stale(address, type) == 0 ? socket_bind(fd, address) : err;
+    return socket_path_remove_stale(address) == 0 ? socket_bind(fd, address) : err;
 }
 
-static int bind_and_listen(int fd, const evloop_address *address, int type,
+static int bind_and_listen(int fd, const evloop_address *address,
                            const evloop_listen_options *options)
 {
-    int err = bind_socket(fd, address, type);
+    int err = bind_socket(fd, address);
     if (err)
         return err;
     if (is_in_a_directory(address) && options->permissions)
         err = socket_path_set_mode(address->of.path.sun_path, options->permissions);
     if (!err)
         err = socket_listen(fd, options->backlog);
-    if (err && is_in_a_directory(address))
-        socket_path_remove(address->of.path.sun_path);
     return err;
+}
+
+/* The path that was bound goes with the socket. */
+static void close_bound(int fd, const evloop_address *address)
+{
+    evloop_address bound;
+    bool made = socket_local(fd, &bound) == 0 && is_in_a_directory(&bound);
+    socket_close(fd);
+    if (made)
+        socket_path_remove(address->of.path.sun_path);
 }
 
 static int open_socket(const evloop_address *address, int type,
@@ -288,10 +297,10 @@ static int open_socket(const evloop_address *address, int type,
     if (!err && options->configure)
         err = options->configure(fd, address, options->configure_arg);
     if (!err)
-        err = bind_and_listen(fd, address, type, options);
+        err = bind_and_listen(fd, address, options);
     if (!err)
         return fd;
-    socket_close(fd);
+    close_bound(fd, address);
     return err;
 }
 
@@ -324,8 +333,8 @@ static int check_start(evloop *loop, const evloop_listener *listener, evloop_lis
 static int start(evloop *loop, evloop_listener *listener, int fd,
                  const evloop_listen_options *options, evloop_listener_fn fn, unsigned flags)
 {
-    int err = poller_attach(&loop->poller, &listener->endpoint_, fd,
-                            ENDPOINT_SOCKET | ENDPOINT_LISTENER);
+    int err =
+        poller_attach(&loop->poller, &listener->endpoint_, fd, ENDPOINT_SOCKET | ENDPOINT_LISTENER);
     if (err)
         return err;
     init(listener, options, fn, flags);
@@ -363,11 +372,8 @@ int evloop_listen(evloop *loop, evloop_listener *listener, const evloop_address 
         return fd;
     unsigned flags = kind_flags(family, type) | (is_in_a_directory(address) ? LISTENER_PATH : 0);
     err = start(loop, listener, fd, &options, fn, flags);
-    if (!err)
-        return 0;
-    if (is_in_a_directory(address))
-        socket_path_remove(address->of.path.sun_path);
-    socket_close(fd);
+    if (err)
+        close_bound(fd, address);
     return err;
 }
 
@@ -405,9 +411,8 @@ int evloop_listen_fd(evloop *loop, evloop_listener *listener, int fd,
         return type;
     if (!socket_listens(fd))
         return -EINVAL;
-    err = socket_set_nonblocking(fd);
-    return err ? err
-               : start(loop, listener, fd, &options, fn, kind_flags(socket_family(fd), type));
+    err = descriptor_set_nonblocking(fd);
+    return err ? err : start(loop, listener, fd, &options, fn, kind_flags(socket_family(fd), type));
 }
 
 int listener_start_fed(evloop *loop, evloop_listener *listener, const evloop_listener *like,
@@ -441,9 +446,11 @@ static void close_socket(evloop_listener *listener)
     stop_waiting(listener);
     if (listener->flags_ & (LISTENER_FED | LISTENER_ENDED))
         return;
-    if (listener->flags_ & LISTENER_PATH && socket_local(listener->endpoint_.fd, &address) == 0)
-        socket_path_remove(address.of.path.sun_path);
+    bool path =
+        listener->flags_ & LISTENER_PATH && socket_local(listener->endpoint_.fd, &address) == 0;
     poller_close_endpoint(&loop_of(listener)->poller, &listener->endpoint_, &listener->accept_);
+    if (path)
+        socket_path_remove(address.of.path.sun_path);
 }
 
 /* It keeps nothing alive any more, and stays its user's to close. */

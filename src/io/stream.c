@@ -313,7 +313,8 @@ static void cancel_requests(evloop_stream *stream)
     int status = stream->error_ ? stream->error_ : -ECANCELED;
     stream->connect_fn_ = NULL;
     stream->shutdown_fn_ = NULL;
-    tell_status(stream, connect_fn, stream->flags_ & STREAM_CONNECTING ? -ECANCELED : stream->error_);
+    tell_status(stream, connect_fn,
+                stream->flags_ & STREAM_CONNECTING ? -ECANCELED : stream->error_);
     stream_fail_writes(stream, -ECANCELED);
     stream_tell_writers(stream);
     tell_status(stream, shutdown_fn, stream->flags_ & STREAM_SHUT ? 0 : status);
@@ -387,7 +388,8 @@ int evloop_stream_release(evloop_stream *stream)
     if (err)
         return err;
     if (!list_empty(&stream->writes_) || !list_empty(&stream->finished_) ||
-        stream->flags_ & (STREAM_CONNECTING | STREAM_CONNECT_DUE | STREAM_SHUTTING | STREAM_SHUT_DUE))
+        stream->flags_ &
+            (STREAM_CONNECTING | STREAM_CONNECT_DUE | STREAM_SHUTTING | STREAM_SHUT_DUE))
         return -EBUSY;
     cancel_operations(stream);
     int fd = poller_detach(stream_poller(stream), &stream->endpoint_);

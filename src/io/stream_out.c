@@ -141,8 +141,7 @@ static void gather_file(const evloop_write *write, struct evloop_outgoing *outgo
 }
 
 /* Adds the memory of one write; false if no more can be added. */
-static bool gather_memory(const evloop_write *write, struct evloop_outgoing *outgoing,
-                          size_t *size)
+static bool gather_memory(const evloop_write *write, struct evloop_outgoing *outgoing, size_t *size)
 {
     size_t skip = write->skip_;
     for (unsigned i = 0; i < write->iov_count_; i++) {

@@ -112,7 +112,8 @@ void stream_note(evloop_stream *stream, enum stream_timeout what)
 /* When connecting, or closing in good order, must be over; 0: never. */
 void stream_set_end(evloop_stream *stream, uint64_t timeout_ns)
 {
-    stream->timeouts_[TIMEOUT_END] = timeout_ns ? add(evloop_now(stream_loop(stream)), timeout_ns) : 0;
+    stream->timeouts_[TIMEOUT_END] =
+        timeout_ns ? add(evloop_now(stream_loop(stream)), timeout_ns) : 0;
     arm(stream);
 }
 

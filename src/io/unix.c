@@ -52,8 +52,7 @@ static bool make_room(evloop *loop, struct evloop_stream_fds *all, size_t count)
     if (all->room - used >= count)
         return true;
     size_t room = (used + count) * 2;
-    int *fds =
-        (int *)loop->allocator.resize(loop->allocator.context, all->fds, room * sizeof *fds);
+    int *fds = (int *)loop->allocator.resize(loop->allocator.context, all->fds, room * sizeof *fds);
     if (!fds)
         return false;
     all->fds = fds;
