@@ -43,15 +43,16 @@ typedef enum evloop_tty_mode {
 /**
  * Sets the mode, at once, whatever it is now. Bytes that are queued on the stream go out in the new
  * mode.
- * Thread: loop. Errors: -EINVAL, -ENOTCONN, -ENOTTY (not a terminal), -ENOMEM, -EIO (the terminal is
- * gone), -EINTR (in the background, and SIGTTOU is caught), EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
+ * Thread: loop. Errors: -EINVAL, -ENOTCONN, -ENOTTY (not a terminal), -ENOMEM, -EIO (the terminal
+ * is gone), -EINTR (in the background, and SIGTTOU is caught), EVLOOP_ETHREAD, -ECHILD. Since
+ * 0.1.0.
  */
 EVLOOP_API int evloop_tty_set_mode(evloop_stream *stream, evloop_tty_mode mode);
 
 /**
  * The size of the terminal's window in characters; 0 where it is not known.
- * Thread: loop. Errors: -EINVAL, -ENOTCONN, -ENOTTY, EVLOOP_ETHREAD, -ECHILD; *columns and *rows are
- * untouched then. Since 0.1.0.
+ * Thread: loop. Errors: -EINVAL, -ENOTCONN, -ENOTTY, EVLOOP_ETHREAD, -ECHILD; *columns and *rows
+ * are untouched then. Since 0.1.0.
  */
 EVLOOP_API int evloop_tty_size(const evloop_stream *stream, unsigned *columns, unsigned *rows);
 

@@ -148,6 +148,14 @@ void descriptor_release(int fd)
     forget_flags(fd, false);
 }
 
+int descriptor_set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0 && (flags & O_NONBLOCK || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0))
+        return 0;
+    return -errno;
+}
+
 int descriptor_duplicate(int fd)
 {
     int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);

@@ -4,8 +4,8 @@
  *
  * O_NONBLOCK belongs to the open file description, which a parent, a child, or the other end of a
  * shell's pipeline may share. Where the system lets us, the descriptor gets a description of its
- * own; elsewhere the flag is set, and cleared again when the stream gives the descriptor up and when
- * the process exits. Any thread; on an error nothing has changed.
+ * own; elsewhere the flag is set, and cleared again when the stream gives the descriptor up and
+ * when the process exits. Any thread; on an error nothing has changed.
  */
 #ifndef POLLER_DESCRIPTOR_H
 #define POLLER_DESCRIPTOR_H
@@ -31,6 +31,8 @@ void descriptor_give_back(int fd);
 /* Its terminal gets its former mode back; it stays open and non-blocking, and is nobody's now. */
 void descriptor_release(int fd);
 
+/* For good: of a descriptor that is wholly the library's, or handed over so. */
+int descriptor_set_nonblocking(int fd);
 /* Another number for the same description; close-on-exec. */
 int descriptor_duplicate(int fd);
 /* A pipe, close-on-exec; the end with this index (0: to read from) does not block. */
