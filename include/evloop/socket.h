@@ -4,6 +4,8 @@
 #ifndef EVLOOP_SOCKET_H
 #define EVLOOP_SOCKET_H
 
+#include <string.h>
+
 #include "evloop/stream.h"
 
 EVLOOP_BEGIN_DECLS

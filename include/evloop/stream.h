@@ -20,6 +20,7 @@
 #ifndef EVLOOP_STREAM_H
 #define EVLOOP_STREAM_H
 
+#include <string.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
