@@ -71,5 +71,7 @@
 #include "evloop/address.h"
 #include "evloop/stream.h"
 #include "evloop/socket.h"
+#include "evloop/pipe.h"
+#include "evloop/tty.h"
 
 #endif

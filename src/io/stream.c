@@ -393,6 +393,8 @@ int evloop_stream_release(evloop_stream *stream)
         return -EBUSY;
     cancel_operations(stream);
     int fd = poller_detach(stream_poller(stream), &stream->endpoint_);
+    if (stream->flags_ & STREAM_RESTORE)
+        descriptor_release(fd);
     let_go(stream);
     return fd;
 }
@@ -405,15 +407,22 @@ int evloop_stream_open(evloop *loop, evloop_stream *stream, int fd)
     bool restore = false;
     int err = stream_check_open(loop, stream);
     if (!err)
-        err = descriptor_adopt(fd, &endpoint_flags, &restore);
+        err = descriptor_classify(fd, &endpoint_flags);
     if (err)
         return err;
-    unsigned flags = restore ? STREAM_RESTORE : 0;
+    unsigned flags = 0;
     if (endpoint_flags & ENDPOINT_SOCKET)
         flags |= STREAM_SOCKET | (endpoint_flags & ENDPOINT_STREAM ? 0 : STREAM_MESSAGES);
     err = stream_attach(loop, stream, fd, endpoint_flags, flags);
-    if (err && restore)
-        descriptor_restore(fd);
+    if (err)
+        return err;
+    err = descriptor_adopt(&loop->allocator, fd, &restore); /* nobody else is on it */
+    if (restore)
+        stream->flags_ |= STREAM_RESTORE;
+    if (err) {
+        poller_detach(&loop->poller, &stream->endpoint_);
+        let_go(stream);
+    }
     return err;
 }
 
