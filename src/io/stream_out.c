@@ -1,7 +1,7 @@
 /*
  * stream_out.c: writing. What is written stands in one queue, in order: requests of the user's, and
- * blocks of the loop's, into which small writes are put together. The queue is offered to the kernel
- * at the end of the turn, and from then on whenever there is room.
+ * blocks of the loop's, into which small writes are put together. The queue is offered to the
+ * kernel at the end of the turn, and from then on whenever there is room.
  *
  * Invariant: queued_ is the sum of left_ over the queue. While the queue is not empty the stream is
  * connecting, a send is in flight, or it is down for a flush.
