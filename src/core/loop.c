@@ -222,7 +222,7 @@ static bool is_alive(evloop *loop, bool drains)
 {
     tasks_take(loop);
     return has_refs(loop, drains) || loop->task_refs > 0 || loop->executing ||
-           microtasks_pending(&loop->microtasks);
+           handles_pending(loop) || microtasks_pending(&loop->microtasks);
 }
 
 bool evloop_alive(evloop *loop)

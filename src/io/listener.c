@@ -130,8 +130,11 @@ static void starve(evloop_listener *listener, int err)
 /* A descriptor has become free. */
 static void feed_the_starved(evloop *loop)
 {
-    list_each(&loop->starved, link, following) {
-        evloop_listener *listener = list_entry(link, evloop_listener, waiting_);
+    list_link starved;
+    list_init(&starved);
+    list_prepend_all(&starved, &loop->starved);
+    while (!list_empty(&starved)) {
+        evloop_listener *listener = list_entry(starved.next, evloop_listener, waiting_);
         stop_waiting(listener);
         start_accepting(listener);
     }

@@ -227,12 +227,22 @@ static void queue_is_empty(evloop_stream *stream)
         await_peer(stream);
 }
 
+/* A message that is too long concerns nobody else, if there is somebody to be told. */
+static bool is_request_too_long(const evloop_stream *stream)
+{
+    return stream->flags_ & STREAM_MESSAGES && !is_block(write_of(stream->writes_.next));
+}
+
 /* What a send has come to; whether another makes sense in this turn. */
 static bool take_result(evloop_stream *stream, ssize_t n)
 {
     if (n == OPERATION_STARTED) {
         stream->flags_ |= STREAM_SENDING;
         return false;
+    }
+    if (n == -EMSGSIZE && is_request_too_long(stream)) {
+        finish(stream, write_of(stream->writes_.next), -EMSGSIZE);
+        return true;
     }
     if (n < 0) {
         stream_fail(stream, (int)n);
@@ -255,7 +265,7 @@ static void send_queue(evloop_stream *stream)
         ssize_t n = poller_send(stream_poller(stream), &stream->out_);
         if (!take_result(stream, n))
             return;
-        sent += (size_t)n;
+        sent += n > 0 ? (size_t)n : 0;
     }
     queue_is_empty(stream);
 }
@@ -319,7 +329,7 @@ static struct block *make_block(evloop_stream *stream, size_t size)
     return block;
 }
 
-/* The last block, if there is room in it, and nothing has been sent of it. */
+/* The last block, if there is room in it, and the kernel has not been given it. */
 static struct block *last_block(const evloop_stream *stream, size_t size)
 {
     if (list_empty(&stream->writes_) || stream->flags_ & (STREAM_MESSAGES | STREAM_SENDING))
