@@ -164,8 +164,8 @@ static void a_connection_is_handed_to_the_loop_of_another_thread(struct scene *s
 {
     memset(&elsewhere, 0, sizeof elsewhere);
     elsewhere.loop = loop_new();
-    assert_int_equal(evloop_timer_start(elsewhere.loop, &elsewhere.keep, EVLOOP_SEC(3600), 0, never),
-                     0);
+    assert_int_equal(
+        evloop_timer_start(elsewhere.loop, &elsewhere.keep, EVLOOP_SEC(3600), 0, never), 0);
     runner_start(&elsewhere.runner, elsewhere.loop);
     door_open(&scene->door, NULL);
     scene->door.instead = hand_over;
@@ -502,11 +502,10 @@ static void a_listener_that_is_refused_by_its_configuration_is_not_made(struct s
     evloop_listen_options options = evloop_listen_options_default();
     options.configure = refuse;
     unsigned before = fds_open();
-    int err = scene->over == TCP4
-                  ? evloop_tcp_listen(scene->loop, &scene->door.listener, "127.0.0.1:0", &options,
-                                      on_connection)
-                  : evloop_tcp_listen(scene->loop, &scene->door.listener, "[::1]:0", &options,
-                                      on_connection);
+    int err = scene->over == TCP4 ? evloop_tcp_listen(scene->loop, &scene->door.listener,
+                                                      "127.0.0.1:0", &options, on_connection)
+                                  : evloop_tcp_listen(scene->loop, &scene->door.listener, "[::1]:0",
+                                                      &options, on_connection);
     assert_int_equal(err, -EXDEV);
     assert_false(evloop_listener_active(&scene->door.listener));
     assert_int_equal(fds_open(), before);

@@ -265,8 +265,7 @@ static void a_stream_is_closed_in_the_callback_of_a_listener(struct scene *scene
 
 static void leave_the_other(struct actor *actor, enum event event)
 {
-    struct actor *other =
-        actor == &actor->scene->a ? &actor->scene->b : &actor->scene->a;
+    struct actor *other = actor == &actor->scene->a ? &actor->scene->b : &actor->scene->a;
     if (event == READ)
         leave(other);
 }
@@ -341,6 +340,43 @@ static void a_reset_fails_everything_that_is_pending_at_the_peer(struct scene *s
     assert_int_equal(evloop_stream_queued(&scene->b.stream), 0);
     leave(&scene->b);
     expect(scene, "b", "closed");
+}
+
+static void who_has_stopped_reading_is_not_told_by_its_reader(struct scene *scene)
+{
+    static struct request request;
+    meet_narrowly(scene);
+    hear(&scene->b);
+    scene_turn(scene);
+    hush(&scene->b);
+    put(&scene->b, &request, TOO_MUCH);
+    scene_turn(scene);
+    assert_int_equal(evloop_stream_reset(&scene->a.stream, on_closed), 0);
+    expect(scene, "a", "closed");
+    scene_until(scene, request.done);
+    notes_forget(scene);
+    assert_int_not_equal(evloop_stream_error(&scene->b.stream), 0);
+    assert_int_equal(scene->b.events[READ], 0);
+    expect_nothing(scene);
+}
+
+static void who_has_read_to_the_end_is_not_told_by_its_reader(struct scene *scene)
+{
+    static struct request request;
+    meet_narrowly(scene);
+    hear(&scene->b);
+    end(&scene->a);
+    expect(scene, "a", "shutdown 0");
+    expect(scene, "b", "eof");
+    put(&scene->b, &request, TOO_MUCH);
+    scene_turn(scene);
+    assert_int_equal(evloop_stream_reset(&scene->a.stream, on_closed), 0);
+    expect(scene, "a", "closed");
+    scene_until(scene, request.done);
+    notes_forget(scene);
+    assert_int_not_equal(evloop_stream_error(&scene->b.stream), 0);
+    assert_int_equal(scene->b.events[READ], 1);
+    expect_nothing(scene);
 }
 
 /* ---- in good order --------------------------------------------------------------------------- */
@@ -491,6 +527,8 @@ const struct script close_scripts[] = {
     SCRIPT(a_reset_is_seen_by_a_tcp_peer, TCP),
     SCRIPT(a_reset_of_what_has_none_is_a_close, LOCAL | PIPE),
     SCRIPT(a_reset_fails_everything_that_is_pending_at_the_peer, TCP),
+    SCRIPT(who_has_stopped_reading_is_not_told_by_its_reader, DUPLEX),
+    SCRIPT(who_has_read_to_the_end_is_not_told_by_its_reader, DUPLEX),
     SCRIPT(a_graceful_close_flushes_and_waits_for_the_peer, DUPLEX),
     SCRIPT(a_graceful_close_ends_at_once_if_the_peer_has_ended, DUPLEX),
     SCRIPT(a_graceful_close_after_a_shutdown_waits_for_the_peer, DUPLEX),

@@ -95,8 +95,7 @@ static void connect_to_no_path_is_told(struct scene *scene)
 {
     char text[EVLOOP_ADDRESS_TEXT];
     snprintf(text, sizeof text, "%s/nothing", scene->place);
-    assert_int_equal(
-        evloop_unix_connect(scene->loop, &scene->a.stream, text, NULL, on_connect), 0);
+    assert_int_equal(evloop_unix_connect(scene->loop, &scene->a.stream, text, NULL, on_connect), 0);
     expect(scene, "a", "connect ENOENT");
     leave(&scene->a);
     expect(scene, "a", "closed");
@@ -212,7 +211,7 @@ static void close_before_the_connection_cancels(struct scene *scene)
 {
     static struct request one, two;
     door_open(&scene->door, NULL);
-    scene->door.next = &scene->b;
+    scene->door.instead = nobody_takes_it;
     dial(&scene->a, NULL);
     hear(&scene->a);
     put_text(&scene->a, &one, "one");
@@ -221,7 +220,6 @@ static void close_before_the_connection_cancels(struct scene *scene)
     leave(&scene->a);
     expect(scene, "a",
            "connect ECANCELED; write 0 ECANCELED; write 0 ECANCELED; shutdown ECANCELED; closed");
-    scene->door.instead = nobody_takes_it;
     expect_nothing(scene);
 }
 
@@ -266,10 +264,10 @@ static void a_stream_connects_again_in_the_callback_of_its_closing(struct scene 
 static void an_open_stream_does_not_connect(struct scene *scene)
 {
     meet(scene);
-    assert_int_equal(
-        evloop_connect(scene->loop, &scene->a.stream, &scene->where, NULL, on_connect), -EBUSY);
-    assert_int_equal(
-        evloop_connect(scene->loop, &scene->b.stream, &scene->where, NULL, on_connect), -EBUSY);
+    assert_int_equal(evloop_connect(scene->loop, &scene->a.stream, &scene->where, NULL, on_connect),
+                     -EBUSY);
+    assert_int_equal(evloop_connect(scene->loop, &scene->b.stream, &scene->where, NULL, on_connect),
+                     -EBUSY);
     hear(&scene->b);
     say(&scene->a, "still there");
     expect(scene, "b", "read still there");
@@ -300,9 +298,9 @@ static void a_place_that_is_taken_cannot_be_bound(struct scene *scene)
     int fd = net_listen(scene->over == TCP4 ? AF_INET : AF_INET6, 1, &taken);
     options.local = &taken;
     door_open(&scene->door, NULL);
-    assert_int_equal(evloop_connect(scene->loop, &scene->a.stream, &scene->where, &options,
-                                    on_connect),
-                     -EADDRINUSE);
+    assert_int_equal(
+        evloop_connect(scene->loop, &scene->a.stream, &scene->where, &options, on_connect),
+        -EADDRINUSE);
     assert_false(evloop_stream_active(&scene->a.stream));
     assert_int_equal(close(fd), 0);
     expect_nothing(scene);
@@ -351,9 +349,8 @@ static void a_socket_that_is_refused_by_its_configuration_is_not_made(struct sce
     options.configure_arg = &configured;
     door_open(&scene->door, NULL);
     unsigned before = fds_open();
-    assert_int_equal(evloop_connect(scene->loop, &scene->a.stream, &scene->where, &options,
-                                    on_connect),
-                     -EXDEV);
+    assert_int_equal(
+        evloop_connect(scene->loop, &scene->a.stream, &scene->where, &options, on_connect), -EXDEV);
     assert_int_equal(configured.calls, 1);
     assert_int_equal(fds_open(), before);
     assert_false(evloop_stream_active(&scene->a.stream));

@@ -32,6 +32,12 @@ static void play(void **state)
     scene_play(this->script, this->over);
 }
 
+static int tear_down(void **state)
+{
+    scene_abandon();
+    return support_teardown(state);
+}
+
 static void add(const struct script *script, size_t transport)
 {
     struct play *made = &plays[play_count];
@@ -45,7 +51,7 @@ static void add(const struct script *script, size_t transport)
     test->name = made->name;
     test->test_func = play;
     test->setup_func = support_setup;
-    test->teardown_func = support_teardown;
+    test->teardown_func = tear_down;
     test->initial_state = made;
 }
 

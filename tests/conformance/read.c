@@ -28,10 +28,11 @@ static void both_ends_read_and_write_at_once(struct scene *scene)
     hear(&scene->b);
     put(&scene->a, &there, 3000000);
     put(&scene->b, &back, 2000000);
-    scene_until(scene, scene->b.heard == 3000000 && scene->a.heard == 2000000 && there.done &&
-                           back.done);
-    expect_all_of(scene, NULL,
-                  "a write 3000000 0; a read 2000000 bytes; b write 2000000 0; b read 3000000 bytes");
+    scene_until(scene,
+                scene->b.heard == 3000000 && scene->a.heard == 2000000 && there.done && back.done);
+    expect_all_of(
+        scene, NULL,
+        "a write 3000000 0; a read 2000000 bytes; b write 2000000 0; b read 3000000 bytes");
 }
 
 static void nothing_is_read_before_the_start(struct scene *scene)

@@ -11,14 +11,6 @@
 
 /* ---- notes ----------------------------------------------------------------------------------- */
 
-static struct note *last_note_of(struct scene *scene, const char *who)
-{
-    for (unsigned i = scene->note_count; i-- > 0;)
-        if (strcmp(scene->notes[i].who, who) == 0)
-            return &scene->notes[i];
-    return NULL;
-}
-
 static struct note *note_new(struct scene *scene, const char *who, enum event event)
 {
     assert_true(scene->note_count < NOTES);
@@ -46,10 +38,23 @@ static bool is_text(const char *data, size_t size)
     return true;
 }
 
+/* The read that bytes of this actor go on with: only news of the other direction came after it. */
+static struct note *last_read_of(struct scene *scene, const char *who)
+{
+    for (unsigned i = scene->note_count; i-- > 0;) {
+        struct note *noted = &scene->notes[i];
+        if (strcmp(noted->who, who) != 0)
+            continue;
+        if (noted->event == READ || noted->event == CONNECT || noted->event == CLOSED)
+            return noted->bytes ? noted : NULL;
+    }
+    return NULL;
+}
+
 static void note_bytes(struct actor *actor, const void *data, size_t size)
 {
-    struct note *made = last_note_of(actor->scene, actor->name);
-    if (!made || !made->bytes || actor->whole) {
+    struct note *made = last_read_of(actor->scene, actor->name);
+    if (!made || actor->whole) {
         made = note_new(actor->scene, actor->name, READ);
         made->bytes = made->in_place = true;
     }
@@ -91,11 +96,11 @@ static const char *notes_text(struct scene *scene, const char *who, size_t *cert
         if (!is_of(noted, who))
             continue;
         note_format(noted, piece, sizeof piece);
-        length += (size_t)snprintf(text + length, sizeof text - length, "%s%s%s%s",
-                                   length ? "; " : "", who ? "" : noted->who, who ? "" : " ",
-                                   piece);
+        length +=
+            (size_t)snprintf(text + length, sizeof text - length, "%s%s%s%s", length ? "; " : "",
+                             who ? "" : noted->who, who ? "" : " ", piece);
         check(length < sizeof text);
-        may_grow = may_grow || (noted->bytes && last_note_of(scene, noted->who) == noted);
+        may_grow = may_grow || (noted->bytes && last_read_of(scene, noted->who) == noted);
         if (!may_grow)
             *certain = length;
     }
@@ -403,8 +408,8 @@ void dial(struct actor *actor, const evloop_connect_options *options)
     evloop_connect_options all = options ? *options : evloop_connect_options_default();
     unsigned notes = scene->note_count;
     all.seqpacket = is_message(scene);
-    assert_int_equal(
-        evloop_connect(scene->loop, &actor->stream, &scene->where, &all, on_connect), 0);
+    assert_int_equal(evloop_connect(scene->loop, &actor->stream, &scene->where, &all, on_connect),
+                     0);
     assert_int_equal(scene->note_count, notes);
 }
 
@@ -480,8 +485,8 @@ void hear_into(struct actor *actor, size_t size, size_t least)
     assert_true(size <= sizeof actor->memory);
     actor->reads_into = true;
     memset(actor->memory, 0xa5, sizeof actor->memory);
-    assert_int_equal(
-        evloop_stream_read_into(&actor->stream, actor->memory, size, least, on_read), 0);
+    assert_int_equal(evloop_stream_read_into(&actor->stream, actor->memory, size, least, on_read),
+                     0);
 }
 
 void hush(struct actor *actor)
@@ -502,9 +507,8 @@ static void write_start(struct actor *actor, struct request *request, unsigned p
     unsigned notes = actor->scene->note_count;
     request->actor = actor;
     request->done = false;
-    assert_int_equal(evloop_stream_write(&actor->stream, &request->write, request->iov, pieces,
-                                         on_write),
-                     0);
+    assert_int_equal(
+        evloop_stream_write(&actor->stream, &request->write, request->iov, pieces, on_write), 0);
     assert_int_equal(actor->scene->note_count, notes);
     actor->sent += size;
 }
@@ -551,8 +555,8 @@ static void scene_begin(struct scene *scene, enum transport over)
     actor_init(&scene->b, scene, "b");
     scene->a.whole = scene->b.whole = over == SEQPACKET;
     door_init(&scene->door, scene, "door");
-    assert_int_equal(
-        evloop_timer_start(scene->loop, &scene->patience, PATIENCE, 0, on_impatience), 0);
+    assert_int_equal(evloop_timer_start(scene->loop, &scene->patience, PATIENCE, 0, on_impatience),
+                     0);
     assert_int_equal(evloop_timer_unref(&scene->patience), 0);
 }
 
@@ -579,12 +583,21 @@ static void scene_end(struct scene *scene)
         place_remove(scene->place);
 }
 
+static struct scene played;
+
 void scene_play(const struct script *script, enum transport over)
 {
     if (over == TCP6 && !net_has_v6())
         skip();
-    static struct scene scene;
-    scene_begin(&scene, over);
-    script->play(&scene);
-    scene_end(&scene);
+    scene_begin(&played, over);
+    script->play(&played);
+    scene_end(&played);
+    played.loop = NULL;
+}
+
+void scene_abandon(void)
+{
+    if (played.loop)
+        evloop_destroy(played.loop, EVLOOP_DESTROY_FORCE);
+    played.loop = NULL;
 }

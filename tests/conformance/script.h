@@ -22,8 +22,8 @@
  *     full, drained          the watermarks
  *     closed
  *
- * Reads of one actor that follow one another are one note: where a stream of bytes is cut is
- * nobody's promise (of messages it is: `whole`). Each actor's notes are in order; so are the notes
+ * Reads of one actor that follow one another are one note, also when news of its writes come
+ * between: where a stream of bytes is cut is nobody's promise (of messages it is: `whole`). Each actor's notes are in order; so are the notes
  * of a whole scene, but for what comes from different descriptors: no backend promises which of
  * those it sees first.
  *
@@ -67,16 +67,16 @@ struct actor {
     const char *name;
     struct scene *scene;
     void (*then)(struct actor *actor, enum event event);
-    bool whole;           /* reads are not put together */
-    bool reads_into;      /* what is read must lie in memory[] */
-    bool strict;          /* what is read must stand in its place in the pattern */
-    uint64_t sent;        /* bytes offered */
-    uint64_t heard;       /* bytes read */
-    unsigned reads;       /* read callbacks that had bytes */
-    ssize_t last;         /* what the last read callback was told */
-    const void *lent;     /* and its data */
+    bool whole;       /* reads are not put together */
+    bool reads_into;  /* what is read must lie in memory[] */
+    bool strict;      /* what is read must stand in its place in the pattern */
+    uint64_t sent;    /* bytes offered */
+    uint64_t heard;   /* bytes read */
+    unsigned reads;   /* read callbacks that had bytes */
+    ssize_t last;     /* what the last read callback was told */
+    const void *lent; /* and its data */
     unsigned events[CLOSED + 1];
-    struct door *door;    /* that it came through */
+    struct door *door; /* that it came through */
     char memory[4096];
 };
 
@@ -85,7 +85,7 @@ struct door {
     evloop_listener listener;
     const char *name;
     struct scene *scene;
-    struct actor *next;   /* who comes in next; NULL: nobody does */
+    struct actor *next; /* who comes in next; NULL: nobody does */
     void (*instead)(struct door *door);
     void (*then)(struct door *door, enum event event);
 };
@@ -103,8 +103,8 @@ enum { NOTE_SIZE = 80, NOTES = 400, HEAD_SIZE = 40 };
 struct note {
     const char *who;
     enum event event;
-    bool bytes;        /* a read that may go on */
-    bool in_place;     /* its bytes stand in their places in the pattern */
+    bool bytes;    /* a read that may go on */
+    bool in_place; /* its bytes stand in their places in the pattern */
     size_t size;
     char text[NOTE_SIZE];
 };
@@ -114,18 +114,20 @@ struct scene {
     evloop *loop;
     evloop_timer patience; /* ends what waits in vain */
     bool in_vain;
-    struct actor a, b;     /* a connects to b */
+    struct actor a, b; /* a connects to b */
     struct door door;
     char place[PLACE_SIZE];
-    evloop_address where;  /* the door's */
+    evloop_address where; /* the door's */
     struct note notes[NOTES];
     unsigned note_count;
 };
 
 /* ---- the scene ------------------------------------------------------------------------------- */
 
-/** Plays a script over a transport: a cmocka test. */
+/** Plays a script over a transport. */
 void scene_play(const struct script *script, enum transport over);
+/** After a script that failed: ends its loop, so that the next one does not suffer. */
+void scene_abandon(void);
 /** One turn, or a run until something was called back. */
 void scene_turn(struct scene *scene);
 void scene_wait(struct scene *scene);

@@ -31,14 +31,12 @@ static void what_is_written_in_several_ways_leaves_in_order(struct scene *scene)
     put_text(&scene->a, &write, "write ");
     memset(&file_write, 0, sizeof file_write);
     file_write.actor = &scene->a;
-    assert_int_equal(evloop_stream_sendfile(&scene->a.stream, &file_write.write, file, 2, 4,
-                                            on_write),
-                     0);
+    assert_int_equal(
+        evloop_stream_sendfile(&scene->a.stream, &file_write.write, file, 2, 4, on_write), 0);
     say(&scene->a, " again");
     assert_int_equal(evloop_stream_try_write(&scene->a.stream, &iov, 1), -EAGAIN);
     put_text(&scene->a, &last, " end");
-    assert_int_equal(evloop_stream_queued(&scene->a.stream),
-                     strlen("send write file again end"));
+    assert_int_equal(evloop_stream_queued(&scene->a.stream), strlen("send write file again end"));
     hear(&scene->b);
     expect(scene, "a", "write 6 0; write 4 0; write 4 0");
     expect(scene, "b", "read send write file again end");
@@ -353,8 +351,7 @@ static void the_watermarks_are_told_when_they_are_passed(struct scene *scene)
 {
     static struct request big, more;
     meet_narrowly(scene);
-    assert_int_equal(
-        evloop_stream_set_watermarks(&scene->a.stream, 1000, 100000, on_watermark), 0);
+    assert_int_equal(evloop_stream_set_watermarks(&scene->a.stream, 1000, 100000, on_watermark), 0);
     say(&scene->a, "little");
     hear(&scene->b);
     expect(scene, "b", "read little");

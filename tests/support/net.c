@@ -18,8 +18,8 @@ static void pattern_make(void)
 {
     uint64_t state = 1;
     for (size_t i = 0; i < sizeof pattern; i++)
-        pattern[i] = i < PATTERN_PERIOD ? (unsigned char)chance(&state)
-                                        : pattern[i - PATTERN_PERIOD];
+        pattern[i] =
+            i < PATTERN_PERIOD ? (unsigned char)chance(&state) : pattern[i - PATTERN_PERIOD];
 }
 
 const unsigned char *pattern_at(uint64_t position)
