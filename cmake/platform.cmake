@@ -1,6 +1,7 @@
 # What depends on the system: the poller's sources, and what the C library offers. Sets
 #   EVLOOP_PLATFORM_SOURCES      the files of src/poller that are this system's
 #   EVLOOP_PLATFORM_DEFINITIONS  for every source of the library
+#   EVLOOP_BACKENDS              the pollers' names, the best first
 
 include(CheckSymbolExists)
 
@@ -9,6 +10,7 @@ find_package(Threads REQUIRED)
 
 set(EVLOOP_PLATFORM_SOURCES "")
 set(EVLOOP_PLATFORM_DEFINITIONS "")
+set(EVLOOP_BACKENDS "")
 
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     list(APPEND EVLOOP_PLATFORM_SOURCES
@@ -18,6 +20,7 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         src/poller/socket_linux.c
         src/poller/transfer_linux.c)
     list(APPEND EVLOOP_PLATFORM_DEFINITIONS _GNU_SOURCE)
+    list(APPEND EVLOOP_BACKENDS epoll)
 
     set(CMAKE_REQUIRED_DEFINITIONS -D_GNU_SOURCE)
     check_symbol_exists(epoll_pwait2 sys/epoll.h EVLOOP_HAVE_EPOLL_PWAIT2)

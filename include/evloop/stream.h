@@ -17,8 +17,8 @@
  * is not open, or is being closed).
  *
  * Failure. When the connection is lost, or a deadline has passed, the stream has failed: every
- * request that is pending gets the error, so does the read callback, and so does every later call
- * that would read or write. It stays yours to close.
+ * request that is pending gets the error, so does the read callback if it is reading, and so does
+ * every later call that would read or write. It stays yours to close.
  */
 #ifndef EVLOOP_STREAM_H
 #define EVLOOP_STREAM_H
@@ -259,8 +259,9 @@ EVLOOP_API int evloop_stream_close(evloop_stream *stream, evloop_stream_fn fn);
 
 /**
  * Closes in good order: what is queued goes out, the peer is told that no more comes, what it still
- * sends is thrown away until it ends as well; then as evloop_stream_close(). Whatever is not done
- * after timeout_ns is given up.
+ * sends is thrown away until it ends as well; then as evloop_stream_close(), which can also be
+ * called meanwhile, to cut it short: its fn is the one that is called then. Whatever is not done
+ * after timeout_ns is given up; 0 is at once.
  * Errors: as evloop_stream_close(). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_close_gracefully(evloop_stream *stream, uint64_t timeout_ns,

@@ -208,10 +208,11 @@ enum {
     ENDPOINT_TAKES_FDS = 32 /* descriptors that come are kept; may be set later */
 };
 
+/* What the network says, at once or later, comes with the completion: 0, or an error. */
+void poller_connect(struct poller *poller, struct evloop_operation *operation,
+                    const struct sockaddr *address, socklen_t size);
 /* Multishot: done() gets a descriptor each time, close-on-exec and non-blocking. */
 int poller_accept(struct poller *poller, struct evloop_operation *operation);
-int poller_connect(struct poller *poller, struct evloop_operation *operation,
-                   const struct sockaddr *address, socklen_t size);
 /*
  * Receives what there is. memory == NULL: multishot, into a buffer of the poller's; else once, up
  * to size bytes.
