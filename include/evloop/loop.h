@@ -46,6 +46,9 @@ typedef struct evloop_options {
     const evloop_allocator *allocator; /**< NULL: realloc and free; must outlive the loop */
     evloop_discard_fn discard;         /**< may be NULL */
     void *data;                        /**< yours: evloop_data() */
+    uint32_t read_buffer_size; /**< of the memory that reads lend, made when the first stream reads:
+                                    bytes; default 256 KiB */
+    uint32_t read_buffers;     /**< how many evloop_buffer_keep() may keep at a time; default 16 */
 } evloop_options;
 
 /** Every default, spelled as a value that can be changed. Since 0.1.0. */
@@ -63,6 +66,7 @@ static inline evloop_options evloop_options_small(void)
     evloop_options options = evloop_options_default();
     options.microtask_capacity = 64;
     options.post_cache = 32;
+    options.read_buffer_size = 16384;
     return options;
 }
 
@@ -215,7 +219,10 @@ typedef enum evloop_type {
     EVLOOP_TYPE_NOTIFY,
     EVLOOP_TYPE_TIMER,
     EVLOOP_TYPE_HOOK,
-    EVLOOP_TYPE_WATCH
+    EVLOOP_TYPE_WATCH,
+    EVLOOP_TYPE_STREAM,
+    EVLOOP_TYPE_LISTENER,
+    EVLOOP_TYPE_DGRAM
 } evloop_type;
 
 /** The kind in words: "timer". Static memory. Thread: any. Since 0.1.0. */
@@ -269,7 +276,7 @@ typedef struct evloop_metrics {
     uint64_t tasks_cancelled;     /**< ... of which were taken back */
     uint64_t microtasks_run;      /**< microtasks that ran */
     uint64_t timers_fired;        /**< timer callbacks */
-    uint64_t events;              /**< watch callbacks */
+    uint64_t events;              /**< callbacks of watches, streams, listeners, datagrams */
     uint64_t polls;               /**< times that the kernel was asked for events */
     uint64_t sleeps;              /**< ... of which could sleep */
     uint64_t wakes_sent;          /**< system calls that woke the loop */

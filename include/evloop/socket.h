@@ -26,15 +26,15 @@ typedef struct evloop_keepalive {
 
 /** Options of connecting. Make one with evloop_connect_options_default(). */
 typedef struct evloop_connect_options {
-    size_t size;                  /**< sizeof(evloop_connect_options) */
-    uint64_t timeout_ns;          /**< -ETIMEDOUT after so long; 0: the system's limit */
-    const evloop_address *local;  /**< bind to this first; NULL: do not */
-    evloop_keepalive keepalive;   /**< TCP */
-    bool nagle;                   /**< TCP: let the system hold back small packets; the loop
+    size_t size;                   /**< sizeof(evloop_connect_options) */
+    uint64_t timeout_ns;           /**< -ETIMEDOUT after so long; 0: the system's limit */
+    const evloop_address *local;   /**< bind to this first; NULL: do not */
+    evloop_keepalive keepalive;    /**< TCP */
+    bool nagle;                    /**< TCP: let the system hold back small packets; the loop
                                        gathers what a turn wrote, and needs no help */
-    bool fast_open;               /**< TCP: the first bytes go with the first packet, where the
+    bool fast_open;                /**< TCP: the first bytes go with the first packet, where the
                                        system can; they may arrive twice */
-    bool seqpacket;               /**< unix: messages instead of bytes */
+    bool seqpacket;                /**< unix: messages instead of bytes */
     evloop_configure_fn configure; /**< may be NULL */
     void *configure_arg;
 } evloop_connect_options;
@@ -103,17 +103,18 @@ struct evloop_listener {
 
 /** Options of listening. Make one with evloop_listen_options_default(). */
 typedef struct evloop_listen_options {
-    size_t size;                 /**< sizeof(evloop_listen_options) */
-    unsigned backlog;            /**< connections that wait to be accepted; 0: the system's limit */
-    unsigned max_connections;    /**< accept no more while so many streams of this listener are open; 0: no
+    size_t size;      /**< sizeof(evloop_listen_options) */
+    unsigned backlog; /**< connections that wait to be accepted; 0: the system's limit */
+    unsigned
+        max_connections; /**< accept no more while so many streams of this listener are open; 0: no
                                       limit */
-    evloop_keepalive keepalive;  /**< TCP: of every connection */
-    bool nagle;                  /**< TCP: of every connection; see evloop_connect_options */
-    bool reuse_port;             /**< several sockets on one address share its connections */
-    bool v6_only;                /**< "[::]" and ":80" take v4 as well unless this is set */
-    unsigned fast_open;          /**< TCP: how many may be waiting; 0: not */
-    bool seqpacket;              /**< unix: messages instead of bytes */
-    unsigned permissions;        /**< unix: the mode of the path, 0600 for instance; 0: as umask wants */
+    evloop_keepalive keepalive; /**< TCP: of every connection */
+    bool nagle;                 /**< TCP: of every connection; see evloop_connect_options */
+    bool reuse_port;            /**< several sockets on one address share its connections */
+    bool v6_only;               /**< "[::]" and ":80" take v4 as well unless this is set */
+    unsigned fast_open;         /**< TCP: how many may be waiting; 0: not */
+    bool seqpacket;             /**< unix: messages instead of bytes */
+    unsigned permissions; /**< unix: the mode of the path, 0600 for instance; 0: as umask wants */
     evloop_configure_fn configure; /**< may be NULL */
     void *configure_arg;
 } evloop_listen_options;

@@ -59,8 +59,11 @@ struct evloop_stream {
     struct evloop_operation out_;
     unsigned flags_;
     int error_;
+    int read_status_;
     evloop_read_fn read_fn_;
-    size_t wanted_;
+    void *into_;
+    size_t into_size_;
+    size_t least_;
     size_t filled_;
     struct evloop_link writes_;
     struct evloop_link finished_;
@@ -75,7 +78,8 @@ struct evloop_stream {
     struct evloop_link siblings_;
     struct evloop_stream_fds *fds_;
     uint64_t timeouts_[4];
-    uint64_t since_[3];
+    uint64_t since_[2];
+    uint64_t armed_;
     evloop_timer timer_;
 };
 
@@ -89,12 +93,12 @@ struct evloop_write {
     evloop_stream *stream_;
     evloop_write_fn fn_;
     const struct iovec *iov_;
-    const int *fds_;
-    size_t size_;
     size_t skip_;
+    size_t left_;
     uint64_t file_offset_;
-    unsigned count_;
+    const int *fds_;
     unsigned fd_count_;
+    unsigned iov_count_;
     int file_;
     int status_;
     unsigned kind_;

@@ -9,41 +9,55 @@
 #ifndef CORE_HANDLE_H
 #define CORE_HANDLE_H
 
+#include "core/object.h"
 #include "evloop/loop.h"
 #include "evloop/private.h"
-
-typedef struct evloop_handle handle;
 
 struct evloop_handle_kind {
     evloop_type type;
     size_t offset; /* of the handle in the object, whose first members are data and name */
     /* Sends what the turn has written. */
-    void (*flush)(handle *handle);
+    void (*flush)(struct evloop_handle *handle);
     /* Makes the callbacks that are due: after each one, handle_called(). */
-    void (*call)(handle *handle);
+    void (*call)(struct evloop_handle *handle);
     /* The close phase: cancels what is pending, closes, deactivates, calls back. */
-    void (*close)(handle *handle);
+    void (*close)(struct evloop_handle *handle);
     /* A shutdown has begun. */
-    void (*drain)(handle *handle);
+    void (*drain)(struct evloop_handle *handle);
     /* A shutdown's deadline has passed: the user is told, and may close it. */
-    void (*force)(handle *handle);
+    void (*force)(struct evloop_handle *handle);
     /* The loop is being destroyed, or its shutdown is over: closes, without a callback. */
-    void (*discard)(handle *handle);
+    void (*discard)(struct evloop_handle *handle);
 };
 
-void handle_activate(evloop *loop, handle *handle, const struct evloop_handle_kind *kind);
-void handle_deactivate(handle *handle);
+void handle_activate(evloop *loop, struct evloop_handle *handle,
+                     const struct evloop_handle_kind *kind);
+void handle_deactivate(struct evloop_handle *handle);
 /* Puts it down for the flush, for its callbacks, for the close phase; again: harmless. */
-void handle_want_flush(handle *handle);
-void handle_want_call(handle *handle);
-void handle_want_close(handle *handle);
-/* After every callback of a user's: counts it and runs the microtasks. */
-void handle_called(evloop *loop);
-void *handle_object(const handle *handle);
+void handle_want_flush(struct evloop_handle *handle);
+void handle_want_call(struct evloop_handle *handle);
+void handle_want_close(struct evloop_handle *handle);
+/*
+ * Around every callback of a user's: the microtasks are run after it; false if the handle's memory
+ * may be gone.
+ */
+void handle_calling(struct evloop_handle *handle);
+bool handle_called(evloop *loop, const struct evloop_handle *handle);
+/* Memory for what is put aside: of HANDLE_BLOCK or HANDLE_LARGE_BLOCK bytes, recycled. */
+enum { HANDLE_BLOCK = 1024, HANDLE_LARGE_BLOCK = 4096 + 256 };
+void *handle_block_take(evloop *loop, bool large);
+void handle_block_give(evloop *loop, void *block, bool large);
+int handle_set_ref(struct evloop_handle *handle, bool ref);
+void *handle_object(const struct evloop_handle *handle);
 
-static inline bool handle_active(const handle *handle)
+static inline bool handle_active(const struct evloop_handle *handle)
 {
-    return handle->kind && atomic_get(&handle->state, relaxed) & 1;
+    return object_get(&handle->state) & OBJECT_ACTIVE;
+}
+
+static inline evloop *handle_loop(const struct evloop_handle *handle)
+{
+    return object_loop(object_get(&handle->state));
 }
 
 #endif

@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include "util/memory.h"
+#include "util/options.h"
 
 enum {
     DEFAULT_TASK_BUDGET = 1024,
     DEFAULT_MICROTASK_BUDGET = 1024,
     DEFAULT_MICROTASK_CAPACITY = 4096,
     DEFAULT_POST_CACHE = 512,
+    DEFAULT_READ_BUFFER_SIZE = 256 * 1024,
+    DEFAULT_READ_BUFFERS = 16,
     CAPACITY_AT_MOST = 1 << 24,
     OPTIONS_SIZE_0_1 = sizeof(evloop_options)
 };
@@ -28,19 +31,12 @@ static bool is_capacity(uint32_t value)
     return (value & (value - 1)) == 0 && value <= CAPACITY_AT_MOST;
 }
 
-/* Takes a struct of any version: what an older one lacks is 0, what a newer one adds must be 0. */
 static int read_options(evloop_options *options, const evloop_options *given)
 {
     *options = evloop_options_default();
-    if (!given)
-        return 0;
-    if (given->size < OPTIONS_SIZE_0_1)
-        return -EINVAL;
-    const unsigned char *bytes = (const unsigned char *)given;
-    for (size_t i = sizeof *options; i < given->size; i++)
-        if (bytes[i])
-            return -E2BIG;
-    memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    int err = options_read(options, sizeof *options, OPTIONS_SIZE_0_1, given);
+    if (err)
+        return err;
     if (!is_capacity(options->microtask_capacity) || !is_capacity(options->post_cache))
         return -EINVAL;
     if (options->allocator && !options->allocator->resize)
@@ -51,6 +47,7 @@ static int read_options(evloop_options *options, const evloop_options *given)
 static void free_loop(evloop *loop)
 {
     evloop_allocator allocator = loop->allocator;
+    handles_free(loop);
     poller_free(&loop->poller);
     posts_free(loop);
     microtasks_free(&loop->microtasks);
@@ -72,6 +69,9 @@ static int init_loop(evloop *loop, const evloop_options *options)
     list_init(&loop->task_phase);
     list_init(&loop->notifies);
     hooks_init(loop);
+    handles_init(loop);
+    loop->poller.buffers.size = or_default(options->read_buffer_size, DEFAULT_READ_BUFFER_SIZE);
+    loop->poller.buffers.most = or_default(options->read_buffers, DEFAULT_READ_BUFFERS);
     ingress_init(&loop->ingress);
     timers_init(&loop->timers, 0);
 
@@ -126,6 +126,7 @@ static void discard_microtasks(evloop *loop)
 static void stop_all(evloop *loop)
 {
     evloop_watch *watch = poller_next_watch(&loop->poller, NULL);
+    handles_discard_all(loop);
     timers_stop_all(loop);
     hooks_stop_all(loop);
     notifies_stop_all(loop);
@@ -221,7 +222,7 @@ static bool is_alive(evloop *loop, bool drains)
 {
     tasks_take(loop);
     return has_refs(loop, drains) || loop->task_refs > 0 || loop->executing ||
-           microtasks_pending(&loop->microtasks);
+           handles_pending(loop) || microtasks_pending(&loop->microtasks);
 }
 
 bool evloop_alive(evloop *loop)
@@ -239,6 +240,10 @@ static bool shutdown_finished(evloop *loop)
     if (!draining(loop))
         return false;
     state_close_gate(loop);
+    if (!loop->drained) {
+        loop->drained = true;
+        handles_drain(loop);
+    }
     if (accepted_work_left(loop))
         return false;
     if (!loop->notifies_closed) {
@@ -249,6 +254,7 @@ static bool shutdown_finished(evloop *loop)
     if (has_refs(loop, true) && loop_read_clock(loop) == 0 &&
         loop->now < atomic_get(&loop->shutdown_deadline, relaxed))
         return false;
+    handles_end(loop);
     atomic_set(&loop->life, LIFE_CLOSED, release); /* partner: state_enter_run() */
     return true;
 }
@@ -330,6 +336,8 @@ static int prepare_sleep(evloop *loop, const struct run *run, uint64_t *timeout_
     *timeout_ns = 0;
     if (!has_refs(loop, draining(loop)) || loop->idle_refs > 0 || state_has_work(loop))
         return 0;
+    if (handles_pending(loop) || poller_ready(&loop->poller))
+        return 0;
     int err = 0;
     if (run->until != EVLOOP_FOREVER || draining(loop) || timers_any(&loop->timers))
         err = loop_read_clock(loop);
@@ -353,11 +361,14 @@ static void dispatch(evloop *loop)
 {
     evloop_watch *watch;
     unsigned events;
+    handles_call(loop);
     while ((watch = poller_next_ready(&loop->poller, &events))) {
         loop->count.events++;
         watch->fn_(watch, events);
         loop_run_microtasks(loop);
     }
+    while (poller_next_completion(&loop->poller))
+        ;
 }
 
 /*
@@ -368,11 +379,14 @@ static void dispatch(evloop *loop)
 static int poll_phase(evloop *loop, const struct run *run)
 {
     uint64_t timeout_ns = 0;
+    handles_flush(loop);
     int err = may_sleep(loop, run) ? prepare_sleep(loop, run, &timeout_ns) : 0;
     if (err)
         return err;
-    if (!timeout_ns && loop->polled && poller_watch_count(&loop->poller) == 0)
+    if (!timeout_ns && loop->polled && poller_watch_count(&loop->poller) == 0) {
+        handles_call(loop);
         return 0;
+    }
     loop->polled = true;
     loop->count.polls++;
     err = poller_wait(&loop->poller, timeout_ns);
@@ -398,7 +412,8 @@ static inline void run_hooks(evloop *loop, evloop_hook_kind kind)
 /*
  * One turn; the order is a promise:
  *   the clock; timers that are due; urgent tasks; tasks, up to the budget; idle hooks; prepare
- *   hooks; the kernel's events, collected and then dispatched; check hooks.
+ *   hooks; what was written goes out; the kernel's events, collected and then dispatched; check
+ *   hooks; closings.
  * Microtasks run after every callback, and what a budget left over is first in line.
  */
 static int turn(evloop *loop, const struct run *run)
@@ -414,6 +429,7 @@ static int turn(evloop *loop, const struct run *run)
     run_hooks(loop, EVLOOP_HOOK_PREPARE);
     err = poll_phase(loop, run);
     run_hooks(loop, EVLOOP_HOOK_CHECK);
+    handles_close(loop);
     return err;
 }
 
@@ -499,8 +515,8 @@ uint64_t evloop_next_timeout_ns(evloop *loop)
     if (loop && atomic_get(&loop->life, relaxed) == LIFE_CLOSED) /* its own thread closed it */
         return EVLOOP_FOREVER;
     if (loop_check_thread(loop) != 0 || loop->idle_refs > 0 || state_has_work(loop) ||
-        poller_changed(&loop->poller) || (draining(loop) && !has_refs(loop, true)) ||
-        loop_read_clock(loop) != 0)
+        poller_changed(&loop->poller) || handles_pending(loop) ||
+        (draining(loop) && !has_refs(loop, true)) || loop_read_clock(loop) != 0)
         return 0;
     return time_until(loop, next_moment(loop, EVLOOP_FOREVER));
 }

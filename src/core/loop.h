@@ -33,6 +33,12 @@ struct post_cache {
     uint64_t taken_seen;
 };
 
+/* Memory at rest that streams put small writes into. */
+struct spare_blocks {
+    list_link spare;
+    unsigned count;
+};
+
 struct evloop {
     /* set at creation; read by every thread */
     evloop_allocator allocator;
@@ -81,6 +87,14 @@ struct evloop {
     list_link hook_cursor; /* marks in the list of the phase that is being executed */
     list_link hook_end;
     struct timers timers;
+    list_link handles; /* of streams, listeners, datagram sockets: handle.h */
+    list_link flush;
+    list_link due;
+    list_link closing;
+    list_link starved;                   /* listeners that wait for descriptors to become free */
+    const struct evloop_handle *calling; /* whose callback is being called, while it is there */
+    struct spare_blocks blocks[2];       /* small and large ones */
+    bool drained;                        /* they know that a shutdown has begun */
 
     evloop_metrics count;
     char busy_reason[BUSY_REASON_SIZE];
@@ -132,6 +146,20 @@ void notifies_after_fork(evloop *loop);
 /* timer.c */
 void timers_run(evloop *loop);
 void timers_stop_all(evloop *loop);
+
+int timer_start_hidden(evloop *loop, evloop_timer *timer, uint64_t first_ns, evloop_timer_fn fn);
+bool timer_hidden(const evloop_timer *timer);
+
+/* handle.c */
+void handles_init(evloop *loop);
+void handles_free(evloop *loop);
+bool handles_pending(const evloop *loop);
+void handles_flush(evloop *loop);
+void handles_call(evloop *loop);
+void handles_close(evloop *loop);
+void handles_drain(evloop *loop);
+void handles_end(evloop *loop);
+void handles_discard_all(evloop *loop);
 
 /* hook.c */
 void hooks_init(evloop *loop);

@@ -5,12 +5,13 @@
 #include "core/loop.h"
 
 enum {
-    TIMER_FRESH = OBJECT_BIT_2, /* deadline_ is a delay */
-    TIMER_DUE = OBJECT_BIT_3,   /* collected; its callback comes in this phase */
-    SORT_AT_MOST = 64,          /* a slot with more timers is split before it is sorted */
-    FEW = 8,                    /* so many are sorted as they come */
-    SORT_BITS = 6,              /* others are distributed to 2^6 buckets first */
-    LOOK_AT_MOST = 64           /* a slot with more timers is not searched for its earliest */
+    TIMER_FRESH = OBJECT_BIT_2,  /* deadline_ is a delay */
+    TIMER_DUE = OBJECT_BIT_3,    /* collected; its callback comes in this phase */
+    TIMER_HIDDEN = OBJECT_BIT_4, /* the library's own */
+    SORT_AT_MOST = 64,           /* a slot with more timers is split before it is sorted */
+    FEW = 8,                     /* so many are sorted as they come */
+    SORT_BITS = 6,               /* others are distributed to 2^6 buckets first */
+    LOOK_AT_MOST = 64            /* a slot with more timers is not searched for its earliest */
 };
 
 static uint64_t saturating_add(uint64_t a, uint64_t b)
@@ -419,6 +420,23 @@ int evloop_timer_again(evloop_timer *timer, uint64_t first_ns)
     return 0;
 }
 
+/* A deadline of the library's own objects: starts it, or moves it. Keeps nothing alive. */
+int timer_start_hidden(evloop *loop, evloop_timer *timer, uint64_t first_ns, evloop_timer_fn fn)
+{
+    if (object_get(&timer->state_) & OBJECT_ACTIVE)
+        return evloop_timer_again(timer, first_ns);
+    object_set(&timer->state_, OBJECT_UNREF);
+    int err = evloop_timer_start(loop, timer, first_ns, 0, fn);
+    if (!err)
+        object_set(&timer->state_, TIMER_HIDDEN);
+    return err;
+}
+
+bool timer_hidden(const evloop_timer *timer)
+{
+    return object_get(&timer->state_) & TIMER_HIDDEN;
+}
+
 static void deactivate(evloop *loop, evloop_timer *timer)
 {
     detach(&loop->timers, timer);
@@ -523,7 +541,7 @@ static void fire(evloop *loop, evloop_timer *timer)
         set_next_deadline(loop, timer);
     else
         object_deactivate(loop, &timer->state_);
-    loop->count.timers_fired++;
+    loop->count.timers_fired += !timer_hidden(timer);
     timer->fn_(timer);
     loop_run_microtasks(loop);
 }

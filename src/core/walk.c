@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/handle.h"
 #include "core/loop.h"
 
 const char *evloop_type_name(evloop_type type)
 {
-    static const char *const names[] = {"task", "notify", "timer", "hook", "watch"};
+    static const char *const names[] = {"task",  "notify", "timer",    "hook",
+                                        "watch", "stream", "listener", "datagram socket"};
     return (unsigned)type < sizeof names / sizeof names[0] ? names[type] : "unknown";
 }
 
@@ -67,8 +69,8 @@ static bool show_timers(evloop *loop, struct walk *walk)
     while ((timer = timers_list(&loop->timers, &place))) {
         while (timer) {
             evloop_timer *next = timer->next_;
-            if (!show(walk, EVLOOP_TYPE_TIMER, timer->name, timer, timer->data,
-                      object_get(&timer->state_)))
+            if (!timer_hidden(timer) && !show(walk, EVLOOP_TYPE_TIMER, timer->name, timer,
+                                              timer->data, object_get(&timer->state_)))
                 return false;
             timer = next;
         }
@@ -109,6 +111,24 @@ static bool show_watches(evloop *loop, struct walk *walk)
     return true;
 }
 
+/* What all of them begin with. */
+struct object_head {
+    void *data;
+    const char *name;
+};
+
+static bool show_handles(evloop *loop, struct walk *walk)
+{
+    list_each(&loop->handles, link, following) {
+        struct evloop_handle *handle = list_entry(link, struct evloop_handle, all);
+        struct object_head *head = (struct object_head *)handle_object(handle);
+        if (!show(walk, handle->kind->type, head->name, head, head->data,
+                  object_get(&handle->state)))
+            return false;
+    }
+    return true;
+}
+
 int evloop_walk(evloop *loop, evloop_walk_fn fn, void *arg)
 {
     int err = loop_check_thread(loop);
@@ -118,13 +138,13 @@ int evloop_walk(evloop *loop, evloop_walk_fn fn, void *arg)
         return -EINVAL;
     struct walk walk = {fn, arg, 0};
     (void)(show_all_tasks(loop, &walk) && show_notifies(loop, &walk) && show_timers(loop, &walk) &&
-           show_all_hooks(loop, &walk) && show_watches(loop, &walk));
+           show_all_hooks(loop, &walk) && show_watches(loop, &walk) && show_handles(loop, &walk));
     return walk.result;
 }
 
 struct census {
-    size_t count[EVLOOP_TYPE_WATCH + 1];
-    const char *name[EVLOOP_TYPE_WATCH + 1]; /* the first that has one */
+    size_t count[EVLOOP_TYPE_DGRAM + 1];
+    const char *name[EVLOOP_TYPE_DGRAM + 1]; /* the first that has one */
 };
 
 static int count_object(const evloop_object *object, void *arg)
@@ -148,15 +168,18 @@ static void append_count(char *text, size_t count, const char *kind, const char 
 
 const char *evloop_busy_reason(evloop *loop)
 {
-    static const char *const one[] = {"task", "notify object", "timer", "hook", "watch"};
-    static const char *const many[] = {"tasks", "notify objects", "timers", "hooks", "watches"};
+    static const char *const one[] = {"task",  "notify object", "timer",    "hook",
+                                      "watch", "stream",        "listener", "datagram socket"};
+    static const char *const many[] = {"tasks",     "notify objects",  "timers",
+                                       "hooks",     "watches",         "streams",
+                                       "listeners", "datagram sockets"};
     struct census census = {{0}, {NULL}};
     if (loop_check_thread(loop) != 0)
         return "";
     char *text = loop->busy_reason;
     text[0] = '\0';
     evloop_walk(loop, count_object, &census);
-    for (int type = 0; type <= EVLOOP_TYPE_WATCH; type++) {
+    for (int type = 0; type <= EVLOOP_TYPE_DGRAM; type++) {
         size_t count = census.count[type];
         append_count(text, count, count == 1 ? one[type] : many[type], census.name[type]);
     }

@@ -86,6 +86,46 @@ static int find_or_make(struct poller *poller, int fd, struct descriptor **found
     return err;
 }
 
+int interest_attach(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    struct descriptor *descriptor = NULL;
+    int err = poller_init(poller);
+    if (!err)
+        err = find_or_make(poller, endpoint->fd, &descriptor);
+    if (err)
+        return err;
+    if (descriptor->endpoint || !list_empty(&descriptor->watches))
+        return -EEXIST;
+    descriptor->endpoint = endpoint;
+    descriptor->generation++;
+    poller->interest.watch_count++;
+    return 0;
+}
+
+/* Removal is immediate: the descriptor may live on, elsewhere. */
+void interest_detach(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    struct descriptor *descriptor = find(&poller->interest, endpoint->fd);
+    interest_set(poller, endpoint, 0);
+    descriptor->endpoint = NULL;
+    descriptor->registered = 0;
+    poller->interest.watch_count--;
+}
+
+int interest_set(struct poller *poller, struct evloop_endpoint *endpoint, unsigned events)
+{
+    struct descriptor *descriptor = find(&poller->interest, endpoint->fd);
+    if (descriptor->registered == events)
+        return 0;
+    if (atomic_get(&poller->users, relaxed) & POLLER_CLOSED)
+        return EVLOOP_ECLOSED;
+    int err = poller->backend->change(poller, endpoint->fd, descriptor->generation,
+                                      descriptor->registered, events);
+    if (!err)
+        descriptor->registered = events;
+    return err;
+}
+
 static unsigned wanted_events(const struct descriptor *descriptor)
 {
     unsigned events = 0;
@@ -113,6 +153,8 @@ int poller_add(struct poller *poller, evloop_watch *watch)
     int err = poller_init(poller);
     if (!err)
         err = find_or_make(poller, watch->fd_, &descriptor);
+    if (!err && descriptor->endpoint)
+        err = -EEXIST;
     if (err)
         return err;
     if (list_empty(&descriptor->watches))
@@ -221,7 +263,7 @@ int interest_apply(struct poller *poller)
 bool poller_changed(const struct poller *poller)
 {
     return poller->reopen_wanted || !list_empty(&poller->interest.changed) ||
-           !list_empty(&poller->interest.ready);
+           !list_empty(&poller->interest.ready) || poller_ready(poller);
 }
 
 /* In a fork's child: the thread that was at work on these lists is not there to finish it. */
@@ -238,8 +280,33 @@ void interest_after_fork(struct poller *poller)
     }
 }
 
+/* The endpoints of one page; the first error. */
+static int register_endpoints(struct poller *poller, struct descriptor_page *page)
+{
+    int first_err = 0;
+    for (size_t i = 0; page && i < DESCRIPTORS_A_PAGE; i++) {
+        struct descriptor *descriptor = &page->of[i];
+        unsigned events = descriptor->registered;
+        if (!descriptor->endpoint || !events)
+            continue;
+        descriptor->registered = 0;
+        int err = interest_set(poller, descriptor->endpoint, events);
+        if (err) /* so that the next attempt asks for it again */
+            descriptor->registered = events;
+        first_err = first_err ? first_err : err;
+    }
+    return first_err;
+}
+
 int interest_register_again(struct poller *poller)
 {
+    int first_err = 0;
+    for (size_t i = 0; i < poller->interest.page_count; i++) {
+        int err = register_endpoints(poller, poller->interest.pages[i]);
+        first_err = first_err ? first_err : err;
+    }
+    if (first_err)
+        return first_err;
     for (evloop_watch *watch = poller_next_watch(poller, NULL); watch;
          watch = poller_next_watch(poller, watch)) {
         struct descriptor *descriptor = find(&poller->interest, watch->fd_);
@@ -262,6 +329,10 @@ void interest_collect(struct poller *poller, int fd, uint32_t generation, unsign
 {
     struct interest *interest = &poller->interest;
     struct descriptor *descriptor = find(interest, fd);
+    if (descriptor && descriptor->endpoint && descriptor->generation == generation) {
+        ready_collect(poller, descriptor->endpoint, events);
+        return;
+    }
     if (!descriptor || descriptor->generation != generation || list_empty(&descriptor->watches)) {
         poller->reopen_wanted = true; /* a dead registration would keep the loop spinning */
         return;

@@ -53,6 +53,8 @@ int poller_choose(struct poller *poller, const evloop_allocator *allocator, cons
     atomic_set(&poller->init_result, INIT_PENDING, relaxed);
     atomic_set(&poller->users, 0, relaxed);
     interest_init(&poller->interest);
+    ready_init(&poller->readiness);
+    buffers_init(&poller->buffers);
     return 0;
 }
 
@@ -109,6 +111,9 @@ int poller_close(struct poller *poller)
 
 void poller_free(struct poller *poller)
 {
+    if (!poller->backend)
+        return;
+    buffers_free(poller);
     interest_free(poller);
 }
 
@@ -163,7 +168,7 @@ int poller_wait(struct poller *poller, uint64_t timeout_ns)
     if (err)
         return err;
     err = apply_changes(poller);
-    if (err || !list_empty(&poller->interest.ready))
+    if (ready_begin(poller) || err || !list_empty(&poller->interest.ready))
         timeout_ns = 0;
     int wait_err = poller->backend->wait(poller, timeout_ns);
     poller_leave(poller);

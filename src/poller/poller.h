@@ -16,10 +16,10 @@
  *   that is removed in between is not told, and each registration carries a generation, so that an
  *   event of a closed descriptor cannot reach its successor under the same number.
  *
- * Operations, on an endpoint, which is a descriptor that the poller was given (poller_attach) and
- * closes (poller_detach):
+ * Operations, on an endpoint, which is a descriptor that the poller was given (poller_attach):
  *
- * - An endpoint has at most one operation in (accept, receive) and one out (connect, send) at a time.
+ * - An endpoint has at most one operation in (accept, receive) and one out (connect, send) at a
+ *   time.
  * - Starting one either ends it at once, with the result returned (a count, 0 for a connection, or a
  *   negative error), or returns OPERATION_STARTED: then done() is called, exactly once with `more`
  *   false, by poller_next_completion() and never from inside another call, whatever happens:
@@ -39,6 +39,7 @@
 #ifndef POLLER_POLLER_H
 #define POLLER_POLLER_H
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "evloop/loop.h"
@@ -49,21 +50,18 @@
 
 struct poller;
 
-typedef struct evloop_endpoint endpoint;
-typedef struct evloop_operation operation;
-
 /* What an operation has come to. */
-typedef struct evloop_completion {
+struct evloop_completion {
     ssize_t result;
     bool more;              /* a multishot operation goes on */
     void *data;             /* lent until done() returns, or kept with poller_keep_buffer() */
     struct received *extra; /* of a message: what came beside the bytes; NULL if nothing */
-} completion;
+};
 
 enum { OPERATION_STARTED = -20001 }; /* no errno, and no code of the library's */
 
 /* What the next send is to take: filled by its gather(). Either iov, or a piece of a file. */
-typedef struct evloop_outgoing {
+struct evloop_outgoing {
     struct iovec *iov;  /* room for IOV_AT_ONCE */
     unsigned iov_count; /* used */
     const int *fds;     /* go with the first byte */
@@ -71,7 +69,7 @@ typedef struct evloop_outgoing {
     int file; /* -1: none */
     uint64_t file_offset;
     size_t file_size;
-} outgoing;
+};
 
 enum { IOV_AT_ONCE = 1024, BYTES_AT_ONCE = 1 << 20, FDS_AT_ONCE = 253 };
 
@@ -83,7 +81,7 @@ struct received {
 
 /* What the watches on one descriptor add up to. */
 struct descriptor {
-    list_link watches;   /* through evloop_watch.same_fd_, in the order of starting */
+    list_link watches;                /* through evloop_watch.same_fd_, in the order of starting */
     struct evloop_endpoint *endpoint; /* or NULL; never beside a watch */
     list_link changed;   /* in interest.changed while `registered` may differ from what is wanted */
     unsigned registered; /* the events that the kernel was asked for */
@@ -100,10 +98,29 @@ struct descriptor_page {
 struct interest {
     struct descriptor_page **pages;
     size_t page_count;
-    size_t watch_count;
-    list_link changed; /* descriptors */
-    list_link ready;   /* collected watches, through evloop_watch.collected_ */
+    size_t watch_count; /* endpoints too */
+    list_link changed;  /* descriptors */
+    list_link ready;    /* collected watches, through evloop_watch.collected_ */
 };
+
+/* Endpoints whose operations can go on: ready.c. */
+struct readiness {
+    list_link ready; /* in this turn, through evloop_endpoint.ready */
+    list_link again; /* in the next one */
+    unsigned events; /* collected in this turn, less those that paid for an accept */
+};
+
+/* Memory that receives lend: buffer.c. */
+struct buffers {
+    size_t size;   /* of each: bytes */
+    unsigned most; /* that may be kept at a time */
+    unsigned kept_count;
+    struct buffer *current;
+    list_link kept;
+};
+
+/* Beside the events of a watch: the kernel tells of each change, not of what lasts. */
+#define INTEREST_EDGE 32u
 
 /* The kernel calls of one system; everything else is in poller.c and interest.c. */
 struct poller_backend {
@@ -137,6 +154,8 @@ struct poller {
     bool waits_ms;      /* private to the backend: the kernel cannot wait for ns */
     bool reopen_wanted; /* the kernel holds a registration that nobody can remove */
     struct interest interest;
+    struct readiness readiness;
+    struct buffers buffers;
 };
 
 enum { POLLER_CLOSED = 1, POLLER_USER = 2 };
@@ -155,8 +174,10 @@ void poller_free(struct poller *poller);
 /* Applies the changes of interest, then waits: 0 not at all, EVLOOP_FOREVER without a limit. */
 int poller_wait(struct poller *poller, uint64_t timeout_ns);
 int poller_apply_changes(struct poller *poller);
-/* Whether there is a change to be applied, or a collected watch to be taken. */
+/* Whether there is a change to be applied, or something collected to be taken. */
 bool poller_changed(const struct poller *poller);
+/* Whether an operation can go on without a wait. */
+bool poller_ready(const struct poller *poller);
 /* Makes the wait that is under way, or else the next one, return. */
 int poller_wake(struct poller *poller);
 /* The next collected watch and its events; NULL when all were taken. */
@@ -173,35 +194,46 @@ evloop_watch *poller_next_watch(const struct poller *poller, const evloop_watch 
  * Takes a descriptor, non-blocking from here on. Registers nothing with the kernel before an
  * operation has to wait. Flags: ENDPOINT_*. Errors: -EEXIST (a watch or an endpoint is on it).
  */
-int poller_attach(struct poller *poller, endpoint *endpoint, int fd, unsigned flags);
+int poller_attach(struct poller *poller, struct evloop_endpoint *endpoint, int fd, unsigned flags);
 /*
  * Gives the descriptor back, still open: nothing may be in flight.
  */
-int poller_detach(struct poller *poller, endpoint *endpoint);
+int poller_detach(struct poller *poller, struct evloop_endpoint *endpoint);
 enum {
-    ENDPOINT_SOCKET = 1,   /* else it is read from and written to */
-    ENDPOINT_STREAM = 2,   /* a short transfer means that there is no more, or no room */
-    ENDPOINT_UNIX = 4,     /* descriptors may come, or end a read early */
-    ENDPOINT_LISTENER = 8, /* connections come one by one */
-    ENDPOINT_MESSAGES = 16 /* datagrams */
+    ENDPOINT_SOCKET = 1,    /* else it is read from and written to */
+    ENDPOINT_STREAM = 2,    /* a short transfer means that there is no more, or no room */
+    ENDPOINT_UNIX = 4,      /* descriptors may come, or end a read early */
+    ENDPOINT_LISTENER = 8,  /* connections come one by one */
+    ENDPOINT_MESSAGES = 16, /* datagrams */
+    ENDPOINT_TAKES_FDS = 32 /* descriptors that come are kept; may be set later */
 };
 
 /* Multishot: done() gets a descriptor each time, close-on-exec and non-blocking. */
-int poller_accept(struct poller *poller, operation *operation);
-int poller_connect(struct poller *poller, operation *operation, const struct sockaddr *address,
-                   socklen_t size);
+int poller_accept(struct poller *poller, struct evloop_operation *operation);
+int poller_connect(struct poller *poller, struct evloop_operation *operation,
+                   const struct sockaddr *address, socklen_t size);
 /*
- * Receives what there is. memory == NULL: multishot, into a buffer of the poller's; else once, up to size bytes.
+ * Receives what there is. memory == NULL: multishot, into a buffer of the poller's; else once, up to
+ * size bytes.
  */
-int poller_receive(struct poller *poller, operation *operation, void *memory, size_t size);
+int poller_receive(struct poller *poller, struct evloop_operation *operation, void *memory,
+                   size_t size);
 /*
  * Sends what gather() says, called when there may be room for it: the bytes that were taken, which
  * may be fewer.
  */
-ssize_t poller_send(struct poller *poller, operation *operation);
+ssize_t poller_send(struct poller *poller, struct evloop_operation *operation);
 /* Sends at once what the kernel takes at once, while no send is in flight: a count, or -EAGAIN. */
-ssize_t poller_try_send(struct poller *poller, endpoint *endpoint, const outgoing *outgoing);
-bool poller_cancel(struct poller *poller, operation *operation);
+ssize_t poller_try_send(struct poller *poller, struct evloop_endpoint *endpoint,
+                        const struct evloop_outgoing *outgoing);
+bool poller_cancel(struct poller *poller, struct evloop_operation *operation);
+
+/*
+ * Closes the descriptor; what is in flight is cancelled first. Returns 0 if that is done, or
+ * OPERATION_STARTED: then done() of this operation is called, after those of all others.
+ */
+int poller_close_endpoint(struct poller *poller, struct evloop_endpoint *endpoint,
+                          struct evloop_operation *operation);
 
 /* Runs done() of the next completion that was collected; false when there is none left. */
 bool poller_next_completion(struct poller *poller);
@@ -221,7 +253,23 @@ extern const struct poller_backend poller_epoll;
 const struct poller_backend *const *poller_backends(void); /* best first, NULL at the end */
 void interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events);
 
+/* For ready.c. */
+int interest_attach(struct poller *poller, struct evloop_endpoint *endpoint);
+void interest_detach(struct poller *poller, struct evloop_endpoint *endpoint);
+/* Tells the kernel at once which events of an endpoint are wanted. */
+int interest_set(struct poller *poller, struct evloop_endpoint *endpoint, unsigned events);
+int buffers_ready(struct poller *poller);
+void *buffers_current(const struct poller *poller);
+
+/* For interest.c. */
+void ready_collect(struct poller *poller, struct evloop_endpoint *endpoint, unsigned events);
+
 /* For poller.c. */
+void ready_init(struct readiness *readiness);
+/* Before a wait: those that had more than a turn's share; whether there are any. */
+bool ready_begin(struct poller *poller);
+void buffers_init(struct buffers *buffers);
+void buffers_free(struct poller *poller);
 void interest_init(struct interest *interest);
 void interest_free(struct poller *poller);
 int interest_apply(struct poller *poller);

@@ -104,6 +104,8 @@ static uint32_t to_epoll(unsigned events)
         mask |= EPOLLRDHUP;
     if (events & EVLOOP_PRIORITY)
         mask |= EPOLLPRI;
+    if (events & INTEREST_EDGE)
+        mask |= EPOLLET;
     return mask;
 }
 

@@ -1,7 +1,8 @@
 /*
  * socket.h: making, naming and configuring sockets, and asking about them: what does not wait. Each
- * call returns 0, or a descriptor, or a negative errno. Sockets are non-blocking, close-on-exec, and
- * raise no SIGPIPE. Any thread.
+ * call returns 0, or a descriptor, or a negative errno (-ENOTSUP: not this kind of socket, or not
+ * this system). Sockets that are made here are non-blocking and close-on-exec; where SIGPIPE is a
+ * property of the socket it raises none, elsewhere every send has to say so. Any thread.
  */
 #ifndef POLLER_SOCKET_H
 #define POLLER_SOCKET_H
@@ -10,31 +11,45 @@
 #include "evloop/socket.h"
 
 int socket_open(int family, int type);
+/* Two unix stream sockets; fds[1] blocks, since it is for others. */
 int socket_pair(int fds[2]);
 int socket_bind(int fd, const evloop_address *address);
-int socket_listen(int fd, unsigned backlog);
+int socket_listen(int fd, unsigned backlog); /* 0: as many as the system lets wait */
+/* The descriptor is closed whatever is returned, but for -EBADF. */
 int socket_close(int fd);
-int socket_shutdown(int fd);        /* no more is sent */
-int socket_reset_on_close(int fd);  /* TCP: closing it resets the connection */
+int socket_shutdown(int fd);       /* no more is sent */
+int socket_reset_on_close(int fd); /* TCP: closing it resets the connection */
 int socket_local(int fd, evloop_address *address);
 int socket_peer(int fd, evloop_address *address);
-int socket_error(int fd);           /* what is pending, which is taken */
-int socket_type(int fd);            /* SOCK_STREAM, ...; -ENOTSOCK */
+int socket_error(int fd); /* what is pending, which is taken */
+int socket_type(int fd);  /* SOCK_STREAM, ...; -ENOTSOCK */
 int socket_family(int fd);
 bool socket_listens(int fd);
 
+/* Any option that is an int. */
+int socket_set_option(int fd, int level, int option, int value);
 int socket_set_nagle(int fd, bool on);
+/* -EINVAL: beyond what the system takes, and nothing is changed. */
 int socket_set_keepalive(int fd, const evloop_keepalive *keepalive);
 int socket_set_reuse_address(int fd);
 int socket_set_reuse_port(int fd);
 int socket_set_v6_only(int fd, bool on);
 int socket_set_fast_open_queue(int fd, unsigned length); /* of a listener */
 int socket_set_fast_open(int fd);                        /* of a connection to be made */
+/* -ENOTCONN: nobody is at the other end. */
 int socket_credentials(int fd, evloop_credentials *peer);
 
-/* A path that a listener made: its mode; whether somebody listens there; its removal. */
+/* The mode of a path that was bound: before socket_listen(), so that nobody connects earlier. */
 int socket_path_set_mode(const char *path, unsigned mode);
-int socket_path_remove_stale(const evloop_address *address, int type);
+/*
+ * Removes a path that is a socket of which nobody holds the other side any more. 0: it is gone, and
+ * can be bound; -EADDRINUSE: somebody has it, or it is no socket; or why it cannot be removed.
+ */
+int socket_path_remove_stale(const evloop_address *address);
+/*
+ * Removes the path of a listener that was closed just now; not that of a successor, which may have
+ * taken the name over (-EADDRINUSE).
+ */
 int socket_path_remove(const char *path);
 
 #endif

@@ -379,6 +379,12 @@ size_t c_size_of(evloop_type type)
         return sizeof(evloop_hook);
     case EVLOOP_TYPE_WATCH:
         return sizeof(evloop_watch);
+    case EVLOOP_TYPE_STREAM:
+        return sizeof(evloop_stream);
+    case EVLOOP_TYPE_LISTENER:
+        return sizeof(evloop_listener);
+    case EVLOOP_TYPE_DGRAM:
+        return 0;
     }
     return 0;
 }

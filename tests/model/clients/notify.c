@@ -38,7 +38,7 @@ static void setup(void)
     require(evloop_notify_start(loop, &notify, look) == 0);
 }
 
-static void send(int thread, unsigned number)
+static void send_from(int thread, unsigned number)
 {
     atomic_set(&written[thread], number, relaxed);
     int err = evloop_notify_send(&notify);
@@ -50,24 +50,24 @@ static void send(int thread, unsigned number)
 
 static void send_0(void)
 {
-    send(0, 1);
+    send_from(0, 1);
 }
 
 static void send_0_twice(void)
 {
-    send(0, 1);
-    send(0, 2);
+    send_from(0, 1);
+    send_from(0, 2);
 }
 
 static void send_1(void)
 {
-    send(1, 1);
+    send_from(1, 1);
 }
 
 static void send_1_twice(void)
 {
-    send(1, 1);
-    send(1, 2);
+    send_from(1, 1);
+    send_from(1, 2);
 }
 
 static void run_tasks_twice(void)

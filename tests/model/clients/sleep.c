@@ -69,7 +69,7 @@ static void setup_notify(void)
     require(evloop_notify_start(loop, &notify, stop_when_notified) == 0);
 }
 
-static void send(void)
+static void send_signal(void)
 {
     require(evloop_notify_send(&notify) == 0);
 }
@@ -211,7 +211,7 @@ const struct client sleep_clients[] = {
     EXPLORED("microtask-wakes", "a microtask is run, whenever it comes", setup, verify, run_loop,
              microtask_0),
     EXPLORED("notify-wakes", "a signal is delivered, whenever it comes", setup_notify,
-             verify_notified, run_loop, send),
+             verify_notified, run_loop, send_signal),
     EXPLORED("stop-wakes", "a run ends when it is stopped, whenever that is", setup, verify,
              run_loop, stop),
     EXPLORED("shutdown-wakes", "a run ends when the loop is shut down", setup, verify, run_loop,

@@ -1,0 +1,413 @@
+/*
+ * ready.c: operations, carried out over readiness; for every backend that tells when a descriptor
+ * is ready, and does nothing itself.
+ *
+ * The kernel tells of changes (edges), and only this file's calls can use a readiness up: so
+ * READY_IN and READY_OUT say what is known of the descriptor, and an operation that finds its bit
+ * set is tried without asking. A bit is cleared when a call would have had to wait, or when a
+ * transfer was short and the descriptor is of a kind where that means as much. What comes after is
+ * an edge again.
+ *
+ * An endpoint is in `ready` while one of its operations can go on in this turn, in `again` if it
+ * has had its share of this one. Listeners are told of as long as they are ready, since they are
+ * not drained: an accept in vain costs more than an event.
+ *
+ * Invariant: an operation that waits (endpoint.in, endpoint.out) either has its bit clear, with its
+ * event registered, or its endpoint is in one of the two lists.
+ */
+#include <errno.h>
+
+#include "poller/poller.h"
+#include "poller/socket.h"
+#include "poller/transfer.h"
+
+enum kind { KIND_ACCEPT = 1, KIND_CONNECT, KIND_RECEIVE, KIND_SEND };
+
+/* Of endpoint.flags, beside ENDPOINT_*. */
+enum {
+    READY_IN = 1 << 8,
+    READY_OUT = 1 << 9,
+    READY_END = 1 << 10,    /* the end, or an error, is still to be read */
+    READY_URGENT = 1 << 11, /* urgent data can end a read early */
+    ASKED_IN = 1 << 12,     /* registered */
+    ASKED_OUT = 1 << 13,
+    ALWAYS_READY = 1 << 14 /* a regular file, for instance: the kernel has nothing to tell */
+};
+
+enum { EVENTS_AN_ACCEPT = 8 };
+
+void ready_init(struct readiness *readiness)
+{
+    list_init(&readiness->ready);
+    list_init(&readiness->again);
+    readiness->events = 0;
+}
+
+bool ready_begin(struct poller *poller)
+{
+    struct readiness *readiness = &poller->readiness;
+    list_prepend_all(&readiness->ready, &readiness->again);
+    readiness->events = 0;
+    return !list_empty(&readiness->ready);
+}
+
+bool poller_ready(const struct poller *poller)
+{
+    return !list_empty(&poller->readiness.ready) || !list_empty(&poller->readiness.again);
+}
+
+static bool can_go_on(const struct evloop_endpoint *endpoint)
+{
+    return (endpoint->in && endpoint->flags & READY_IN) ||
+           (endpoint->out && endpoint->flags & READY_OUT);
+}
+
+static void schedule(list_link *list, struct evloop_endpoint *endpoint)
+{
+    if (!list_linked(&endpoint->ready) && can_go_on(endpoint))
+        list_append(list, &endpoint->ready);
+}
+
+void ready_collect(struct poller *poller, struct evloop_endpoint *endpoint, unsigned events)
+{
+    if (events & (EVLOOP_READABLE | EVLOOP_DISCONNECT | EVLOOP_PRIORITY | EVLOOP_ERROR))
+        endpoint->flags |= READY_IN;
+    if (events & (EVLOOP_DISCONNECT | EVLOOP_ERROR))
+        endpoint->flags |= READY_END;
+    if (events & EVLOOP_PRIORITY)
+        endpoint->flags |= READY_URGENT;
+    if (events & (EVLOOP_WRITABLE | EVLOOP_ERROR))
+        endpoint->flags |= READY_OUT;
+    schedule(&poller->readiness.ready, endpoint);
+    poller->readiness.events++;
+}
+
+int poller_attach(struct poller *poller, struct evloop_endpoint *endpoint, int fd, unsigned flags)
+{
+    endpoint->fd = fd;
+    endpoint->flags = flags | READY_OUT;
+    endpoint->in = NULL;
+    endpoint->out = NULL;
+    endpoint->ready.next = NULL;
+    return interest_attach(poller, endpoint);
+}
+
+int poller_detach(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    int fd = endpoint->fd;
+    if (list_linked(&endpoint->ready))
+        list_remove(&endpoint->ready);
+    interest_detach(poller, endpoint);
+    endpoint->in = NULL;
+    endpoint->out = NULL;
+    endpoint->fd = -1;
+    return fd;
+}
+
+static unsigned events_of(const struct evloop_endpoint *endpoint, unsigned asked)
+{
+    if (endpoint->flags & ENDPOINT_LISTENER)
+        return asked & ASKED_IN ? EVLOOP_READABLE : 0;
+    unsigned events = INTEREST_EDGE;
+    if (asked & ASKED_IN)
+        events |= EVLOOP_READABLE | EVLOOP_DISCONNECT | EVLOOP_PRIORITY;
+    if (asked & ASKED_OUT)
+        events |= EVLOOP_WRITABLE;
+    return events;
+}
+
+/* Makes sure that the kernel tells of these changes; it may say at once that there will be none. */
+static int ask(struct poller *poller, struct evloop_endpoint *endpoint, unsigned asked)
+{
+    unsigned all = (endpoint->flags & (ASKED_IN | ASKED_OUT)) | asked;
+    if ((endpoint->flags & all) == all || endpoint->flags & ALWAYS_READY)
+        return 0;
+    int err = interest_set(poller, endpoint, events_of(endpoint, all));
+    if (err == -EPERM) {
+        endpoint->flags |= ALWAYS_READY | READY_IN | READY_OUT;
+        return 0;
+    }
+    if (!err)
+        endpoint->flags |= all;
+    return err;
+}
+
+/* A descriptor that is always ready has nothing to wait for. */
+static void clear_ready(struct evloop_endpoint *endpoint, unsigned bit)
+{
+    if (!(endpoint->flags & ALWAYS_READY))
+        endpoint->flags &= ~bit;
+}
+
+/* ---- in -------------------------------------------------------------------------------------- */
+
+static int start_in(struct poller *poller, struct evloop_operation *operation, enum kind kind)
+{
+    struct evloop_endpoint *endpoint = operation->endpoint;
+    int err = ask(poller, endpoint, ASKED_IN);
+    if (err)
+        return err;
+    operation->kind = kind;
+    endpoint->in = operation;
+    schedule(&poller->readiness.again, endpoint);
+    return OPERATION_STARTED;
+}
+
+int poller_accept(struct poller *poller, struct evloop_operation *operation)
+{
+    return start_in(poller, operation, KIND_ACCEPT);
+}
+
+int poller_receive(struct poller *poller, struct evloop_operation *operation, void *memory,
+                   size_t size)
+{
+    int err = memory ? 0 : buffers_ready(poller);
+    if (err)
+        return err;
+    operation->memory = memory;
+    operation->size = size;
+    return start_in(poller, operation, KIND_RECEIVE);
+}
+
+static bool complete(struct evloop_operation *operation, const struct evloop_completion *completion)
+{
+    operation->done(operation, completion);
+    return true;
+}
+
+/* Those of one connection, which the next has nothing to do with. */
+static bool passes(int err)
+{
+    switch (-err) {
+    case EAGAIN:
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM: /* a firewall's word */
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ETIMEDOUT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/*
+ * One connection a turn, since there may be no other; more in turns with many events, of which the
+ * call in vain that ends it is then a small part.
+ */
+static bool may_accept_more(struct readiness *readiness)
+{
+    if (readiness->events < EVENTS_AN_ACCEPT)
+        return false;
+    readiness->events -= EVENTS_AN_ACCEPT;
+    return true;
+}
+
+static bool perform_accept(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    struct evloop_operation *operation = endpoint->in;
+    int fd = transfer_accept(endpoint->fd);
+    if (fd < 0 && passes(fd)) {
+        endpoint->flags &= ~(unsigned)READY_IN;
+        return false;
+    }
+    struct evloop_completion completion = {.result = fd, .more = fd >= 0};
+    if (fd < 0) {
+        poller_cancel(poller, operation);
+    } else if (may_accept_more(&poller->readiness)) {
+        schedule(&poller->readiness.ready, endpoint);
+    } else {
+        endpoint->flags &= ~(unsigned)READY_IN;
+    }
+    return complete(operation, &completion);
+}
+
+static ssize_t receive_into(struct evloop_endpoint *endpoint, void *memory, size_t size,
+                            struct received *extra, bool *cut)
+{
+    *cut = false;
+    if (!(endpoint->flags & ENDPOINT_SOCKET))
+        return transfer_read(endpoint->fd, memory, size);
+    if (!(endpoint->flags & ENDPOINT_UNIX))
+        return transfer_receive(endpoint->fd, memory, size);
+    return transfer_receive_fds(endpoint->fd, memory, size, extra->fds, &extra->fd_count, cut);
+}
+
+/* Whether there may be more to be had, after n of size bytes. */
+static bool is_drained(const struct evloop_endpoint *endpoint, ssize_t n, size_t size, bool cut)
+{
+    return (endpoint->flags & ENDPOINT_STREAM) && (size_t)n < size && !cut &&
+           !(endpoint->flags & (READY_END | READY_URGENT));
+}
+
+static bool perform_receive(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    struct evloop_operation *operation = endpoint->in;
+    bool lent = !operation->memory;
+    void *memory = lent ? buffers_current(poller) : operation->memory;
+    size_t size = lent ? poller->buffers.size : operation->size;
+    int fds[FDS_AT_ONCE + 1];
+    struct received extra = {endpoint->flags & ENDPOINT_TAKES_FDS ? fds : NULL, 0};
+    bool cut;
+    ssize_t n = receive_into(endpoint, memory, size, &extra, &cut);
+    if (n == -EAGAIN) {
+        clear_ready(endpoint, READY_IN | READY_END);
+        return false;
+    }
+    struct evloop_completion completion = {.result = n,
+                                           .more = lent && n > 0,
+                                           .data = lent ? memory : NULL,
+                                           .extra = extra.fd_count ? &extra : NULL};
+    if (n > 0 && is_drained(endpoint, n, size, cut))
+        clear_ready(endpoint, READY_IN);
+    if (completion.more)
+        schedule(&poller->readiness.again, endpoint);
+    else
+        endpoint->in = NULL;
+    return complete(operation, &completion);
+}
+
+/* ---- out ------------------------------------------------------------------------------------- */
+
+static int start_out(struct poller *poller, struct evloop_operation *operation, enum kind kind,
+                     unsigned asked)
+{
+    struct evloop_endpoint *endpoint = operation->endpoint;
+    int err = ask(poller, endpoint, asked);
+    if (err)
+        return err;
+    operation->kind = kind;
+    endpoint->out = operation;
+    schedule(&poller->readiness.again, endpoint);
+    return OPERATION_STARTED;
+}
+
+int poller_connect(struct poller *poller, struct evloop_operation *operation,
+                   const struct sockaddr *address, socklen_t size)
+{
+    int err = transfer_connect(operation->endpoint->fd, address, size);
+    if (err != -EINPROGRESS)
+        return err;
+    clear_ready(operation->endpoint, READY_OUT);
+    return start_out(poller, operation, KIND_CONNECT, ASKED_IN | ASKED_OUT);
+}
+
+static size_t size_of(const struct evloop_outgoing *outgoing)
+{
+    size_t size = outgoing->file_size;
+    for (unsigned i = 0; i < outgoing->iov_count; i++)
+        size += outgoing->iov[i].iov_len;
+    return size;
+}
+
+static ssize_t transmit(struct evloop_endpoint *endpoint, const struct evloop_outgoing *outgoing)
+{
+    ssize_t n;
+    if (outgoing->file >= 0)
+        n = transfer_file(endpoint->fd, outgoing);
+    else if (endpoint->flags & ENDPOINT_SOCKET)
+        n = transfer_send(endpoint->fd, outgoing);
+    else
+        n = transfer_write(endpoint->fd, outgoing);
+    if (n == -EINPROGRESS) /* the connection is being made with the first bytes */
+        n = -EAGAIN;
+    bool full = n >= 0 && endpoint->flags & ENDPOINT_STREAM && outgoing->file < 0 &&
+                (size_t)n < size_of(outgoing);
+    if (n == -EAGAIN || full)
+        clear_ready(endpoint, READY_OUT);
+    return n;
+}
+
+static ssize_t gather_and_transmit(struct evloop_operation *operation)
+{
+    struct iovec iov[IOV_AT_ONCE];
+    struct evloop_outgoing outgoing = {.iov = iov, .file = -1};
+    operation->gather(operation, &outgoing);
+    return transmit(operation->endpoint, &outgoing);
+}
+
+ssize_t poller_send(struct poller *poller, struct evloop_operation *operation)
+{
+    if (operation->endpoint->flags & READY_OUT) {
+        ssize_t n = gather_and_transmit(operation);
+        if (n != -EAGAIN)
+            return n;
+    }
+    return start_out(poller, operation, KIND_SEND, ASKED_OUT);
+}
+
+ssize_t poller_try_send(struct poller *poller, struct evloop_endpoint *endpoint,
+                        const struct evloop_outgoing *outgoing)
+{
+    (void)poller;
+    return endpoint->flags & READY_OUT ? transmit(endpoint, outgoing) : -EAGAIN;
+}
+
+static bool perform_out(struct evloop_endpoint *endpoint)
+{
+    struct evloop_operation *operation = endpoint->out;
+    struct evloop_completion completion = {.result = operation->kind == KIND_CONNECT
+                                                         ? transfer_connected(endpoint->fd)
+                                                         : gather_and_transmit(operation)};
+    if (completion.result == -EAGAIN && operation->kind == KIND_SEND)
+        return false;
+    endpoint->out = NULL;
+    return complete(operation, &completion);
+}
+
+/* ---- both ------------------------------------------------------------------------------------ */
+
+bool poller_cancel(struct poller *poller, struct evloop_operation *operation)
+{
+    struct evloop_endpoint *endpoint = operation->endpoint;
+    if (endpoint->in == operation)
+        endpoint->in = NULL;
+    if (endpoint->out == operation)
+        endpoint->out = NULL;
+    if (list_linked(&endpoint->ready) && !can_go_on(endpoint))
+        list_remove(&endpoint->ready);
+    if (endpoint->flags & ENDPOINT_LISTENER && endpoint->flags & ASKED_IN) {
+        interest_set(poller, endpoint, 0);
+        endpoint->flags &= ~(unsigned)(ASKED_IN | READY_IN);
+    }
+    return true;
+}
+
+int poller_close_endpoint(struct poller *poller, struct evloop_endpoint *endpoint,
+                          struct evloop_operation *operation)
+{
+    (void)operation;
+    socket_close(poller_detach(poller, endpoint));
+    return 0;
+}
+
+static bool perform_in(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    return endpoint->in->kind == KIND_ACCEPT ? perform_accept(poller, endpoint)
+                                             : perform_receive(poller, endpoint);
+}
+
+/* done() may end the endpoint's life: what else is ready of it is put in line before. */
+static bool perform(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    bool in = endpoint->in && endpoint->flags & READY_IN;
+    if (!endpoint->out || !(endpoint->flags & READY_OUT))
+        return in && perform_in(poller, endpoint);
+    if (in)
+        list_insert_after(&poller->readiness.ready, &endpoint->ready);
+    return perform_out(endpoint);
+}
+
+bool poller_next_completion(struct poller *poller)
+{
+    list_link *link;
+    while ((link = list_pop(&poller->readiness.ready)))
+        if (perform(poller, list_entry(link, struct evloop_endpoint, ready)))
+            return true;
+    return false;
+}

@@ -1,0 +1,168 @@
+/*
+ * transfer.c: single attempts, with the system calls that all systems share; see transfer.h. No
+ * SIGPIPE reaches the program: sockets are told so, for the others it is held back and taken.
+ */
+#include "poller/transfer.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "poller/sigpipe.h"
+
+enum { COPY_AT_ONCE = 32 * 1024 };
+
+static ssize_t or_error(ssize_t result)
+{
+    return result < 0 ? -errno : result;
+}
+
+int transfer_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    if (connect(fd, address, size) == 0)
+        return 0;
+    return errno == EINTR ? -EINPROGRESS : -errno;
+}
+
+/* What came of a connection that was in progress. */
+int transfer_connected(int fd)
+{
+    int err = 0;
+    socklen_t size = sizeof err;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size) < 0)
+        return -errno;
+    return -err;
+}
+
+ssize_t transfer_receive(int fd, void *memory, size_t size)
+{
+    ssize_t n;
+    do
+        n = recv(fd, memory, size, 0);
+    while (n < 0 && errno == EINTR);
+    return or_error(n);
+}
+
+ssize_t transfer_read(int fd, void *memory, size_t size)
+{
+    ssize_t n;
+    do
+        n = read(fd, memory, size);
+    while (n < 0 && errno == EINTR);
+    return or_error(n);
+}
+
+union fds_control {
+    struct cmsghdr header; /* for its alignment */
+    char bytes[CMSG_SPACE(FDS_AT_ONCE * sizeof(int))];
+};
+
+/* Copies the descriptors out of the control data; whether there was any. */
+static bool take_fds(struct msghdr *message, int *fds, unsigned *fd_count)
+{
+    bool any = false;
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+        any = true;
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t bytes = part->cmsg_len - CMSG_LEN(0);
+        memcpy(fds + *fd_count, CMSG_DATA(part), bytes);
+        *fd_count += (unsigned)(bytes / sizeof(int));
+    }
+    return any;
+}
+
+ssize_t transfer_receive_fds(int fd, void *memory, size_t size, int *fds, unsigned *fd_count,
+                             bool *cut)
+{
+    union fds_control control;
+    struct iovec iov = {memory, size};
+    struct msghdr message;
+    ssize_t n;
+    memset(&message, 0, sizeof message);
+    do {
+        message.msg_iov = &iov;
+        message.msg_iovlen = 1;
+        message.msg_control = fds ? control.bytes : NULL;
+        message.msg_controllen = fds ? sizeof control : 0;
+        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    } while (n < 0 && errno == EINTR);
+    *fd_count = 0;
+    *cut = false;
+    if (n < 0)
+        return -errno;
+    *cut = message.msg_flags & MSG_CTRUNC;
+    if (fds && take_fds(&message, fds, fd_count))
+        *cut = true;
+    return n;
+}
+
+static void add_fds(struct msghdr *message, union fds_control *control,
+                    const struct evloop_outgoing *outgoing)
+{
+    size_t bytes = outgoing->fd_count * sizeof(int);
+    memset(control, 0, CMSG_SPACE(bytes));
+    message->msg_control = control->bytes;
+    message->msg_controllen = CMSG_SPACE(bytes);
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(bytes);
+    memcpy(CMSG_DATA(header), outgoing->fds, bytes);
+}
+
+static ssize_t send_message(int fd, const struct evloop_outgoing *outgoing)
+{
+    union fds_control control;
+    struct msghdr message;
+    ssize_t n;
+    memset(&message, 0, sizeof message);
+    message.msg_iov = outgoing->iov;
+    message.msg_iovlen = outgoing->iov_count;
+    if (outgoing->fd_count)
+        add_fds(&message, &control, outgoing);
+    do
+        n = sendmsg(fd, &message, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return or_error(n);
+}
+
+ssize_t transfer_send(int fd, const struct evloop_outgoing *outgoing)
+{
+    ssize_t n;
+    if (outgoing->iov_count != 1 || outgoing->fd_count)
+        return send_message(fd, outgoing);
+    do
+        n = send(fd, outgoing->iov->iov_base, outgoing->iov->iov_len, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return or_error(n);
+}
+
+ssize_t transfer_write(int fd, const struct evloop_outgoing *outgoing)
+{
+    struct sigpipe held;
+    ssize_t n;
+    sigpipe_hold(&held);
+    do
+        n = writev(fd, outgoing->iov, (int)outgoing->iov_count);
+    while (n < 0 && errno == EINTR);
+    sigpipe_release(&held, n < 0 && errno == EPIPE);
+    return or_error(n);
+}
+
+/* A file that the kernel cannot send by itself goes through memory. */
+ssize_t transfer_copy_file(int fd, const struct evloop_outgoing *outgoing)
+{
+    char memory[COPY_AT_ONCE];
+    size_t size = outgoing->file_size < sizeof memory ? outgoing->file_size : sizeof memory;
+    ssize_t n;
+    do
+        n = pread(outgoing->file, memory, size, (off_t)outgoing->file_offset);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return n == 0 ? -ENODATA : -errno;
+    struct iovec iov = {memory, (size_t)n};
+    struct evloop_outgoing copy = {.iov = &iov, .iov_count = 1, .file = -1};
+    return transfer_write(fd, &copy);
+}

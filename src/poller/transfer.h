@@ -1,0 +1,29 @@
+/*
+ * transfer.h: one attempt each at what an operation does, on a descriptor that does not block: a
+ * count, a descriptor, or a negative errno; -EAGAIN if it would have to wait. Interruptions are
+ * tried again.
+ */
+#ifndef POLLER_TRANSFER_H
+#define POLLER_TRANSFER_H
+
+#include "poller/poller.h"
+
+int transfer_accept(int fd);
+/* -EINPROGRESS: the descriptor will be writable. */
+int transfer_connect(int fd, const struct sockaddr *address, socklen_t size);
+int transfer_connected(int fd);
+ssize_t transfer_receive(int fd, void *memory, size_t size);
+ssize_t transfer_read(int fd, void *memory, size_t size);
+/*
+ * From a unix socket: puts the descriptors that come with the bytes at fds (room for FDS_AT_ONCE),
+ * or, if that is NULL, drops them; *cut is set if they, or their lack of room, ended it early.
+ */
+ssize_t transfer_receive_fds(int fd, void *memory, size_t size, int *fds, unsigned *fd_count,
+                             bool *cut);
+ssize_t transfer_send(int fd, const struct evloop_outgoing *outgoing);
+ssize_t transfer_write(int fd, const struct evloop_outgoing *outgoing);
+/* A piece of a file: -ENODATA if it ends before that. */
+ssize_t transfer_copy_file(int fd, const struct evloop_outgoing *outgoing);
+ssize_t transfer_file(int fd, const struct evloop_outgoing *outgoing);
+
+#endif
