@@ -71,5 +71,6 @@
 #include "evloop/address.h"
 #include "evloop/stream.h"
 #include "evloop/socket.h"
+#include "evloop/dgram.h"
 
 #endif

@@ -141,20 +141,20 @@ typedef struct evloop_dgram_options {
                                       is not used. */
     size_t queue_limit;          /**< evloop_dgram_send() refuses what would make the queue longer,
                                       64 bytes being added for each datagram; default 1 MiB */
-    bool reuse_address;          /**< several sockets may be bound to one address and port: each gets
+    bool reuse_address;   /**< several sockets may be bound to one address and port: each gets
                                       what is sent to a group or broadcast */
-    bool reuse_port;             /**< several sockets on one address share what comes */
-    bool v6_only;                /**< "[::]:53" and ":53" take v4 as well unless this is set */
-    bool broadcast;              /**< may send to broadcast addresses */
-    bool receive_local;          /**< tell local and interface_index of what comes */
-    bool receive_ttl;            /**< tell ttl */
-    bool receive_ecn;            /**< tell ecn */
-    bool receive_errors;         /**< tell which datagram an error of the network is about, and tell
+    bool reuse_port;      /**< several sockets on one address share what comes */
+    bool v6_only;         /**< "[::]:53" and ":53" take v4 as well unless this is set */
+    bool broadcast;       /**< may send to broadcast addresses */
+    bool receive_local;   /**< tell local and interface_index of what comes */
+    bool receive_ttl;     /**< tell ttl */
+    bool receive_ecn;     /**< tell ecn */
+    bool receive_errors;  /**< tell which datagram an error of the network is about, and tell
                                       such errors also if the socket is not connected, where the
                                       system can (Linux) */
-    bool gro;                    /**< let the system join datagrams of one sender and one size: see
+    bool gro;             /**< let the system join datagrams of one sender and one size: see
                                       segment_size; where it cannot, they come one by one */
-    unsigned permissions;        /**< unix: the mode of the path, 0600 for instance; 0: as umask
+    unsigned permissions; /**< unix: the mode of the path, 0600 for instance; 0: as umask
                                       wants */
     evloop_configure_fn configure; /**< may be NULL */
     void *configure_arg;

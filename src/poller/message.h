@@ -39,8 +39,4 @@ int message_receive_error(int fd, struct message_room *room);
 /* How many were taken, from the first on; or the first one's error. */
 int message_send(int fd, const struct outgoing_message *messages, unsigned count);
 
-/* For ready.c. */
-bool message_perform_receive(struct poller *poller, struct evloop_endpoint *endpoint);
-bool message_perform_send(struct evloop_endpoint *endpoint);
-
 #endif

@@ -18,8 +18,8 @@ enum {
     CONTROL_IN = CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo)) +
                  3 * CMSG_SPACE(sizeof(int)),
     CONTROL_OUT = CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)),
-    CONTROL_ERROR = CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6)) +
-                    CONTROL_IN
+    CONTROL_ERROR =
+        CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6)) + CONTROL_IN
 };
 
 /* Where in a room everything lies: one of each a slot; bytes from its beginning. */
@@ -250,9 +250,8 @@ int message_receive_error(int fd, struct message_room *room)
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-union control_out {
-    struct cmsghdr header; /* for its alignment */
-    char bytes[CONTROL_OUT];
+struct control_out {
+    _Alignas(struct cmsghdr) char bytes[CONTROL_OUT];
 };
 
 /* Appends a part to the control data. */
@@ -284,7 +283,7 @@ static void add_from(struct msghdr *header, const evloop_address *from)
 }
 
 static void add_control(struct msghdr *header, const struct outgoing_message *message,
-                        union control_out *control)
+                        struct control_out *control)
 {
     header->msg_control = control->bytes;
     if (message->from && message->from->size)
@@ -296,7 +295,7 @@ static void add_control(struct msghdr *header, const struct outgoing_message *me
 }
 
 static void address(struct msghdr *header, const struct outgoing_message *message,
-                    union control_out *control)
+                    struct control_out *control)
 {
     memset(header, 0, sizeof *header);
     if (message->to && message->to->size) {
@@ -312,7 +311,7 @@ static void address(struct msghdr *header, const struct outgoing_message *messag
 int message_send(int fd, const struct outgoing_message *messages, unsigned count)
 {
     struct mmsghdr headers[MESSAGES_AT_ONCE];
-    union control_out control[MESSAGES_AT_ONCE];
+    struct control_out control[MESSAGES_AT_ONCE];
     int n;
     for (unsigned i = 0; i < count; i++)
         address(&headers[i].msg_hdr, &messages[i], &control[i]);
