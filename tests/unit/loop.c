@@ -438,6 +438,12 @@ static int stop_shown(const evloop_object *object, void *arg)
         return evloop_hook_stop(object->object);
     case EVLOOP_TYPE_WATCH:
         return evloop_watch_stop(object->object);
+    case EVLOOP_TYPE_STREAM:
+        return evloop_stream_close(object->object, NULL);
+    case EVLOOP_TYPE_LISTENER:
+        return evloop_listener_close(object->object, NULL);
+    case EVLOOP_TYPE_DGRAM:
+        break;
     }
     return -1;
 }
