@@ -206,6 +206,10 @@ static void read_more(struct connection *c)
     memmove(c->buffer, c->buffer + c->begin, c->end - c->begin);
     c->end -= c->begin;
     c->begin = 0;
+    if (c->end == 0 && c->server->ending) {
+        finish(c);
+        return;
+    }
     int err = evloop_stream_set_read_timeout(&c->stream, read_timeout(c));
     if (!err) /* a head that fills the buffer has been refused: there is room */
         err = evloop_stream_read_into(&c->stream, c->buffer + c->end, sizeof c->buffer - c->end, 1,
