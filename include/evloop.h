@@ -76,5 +76,6 @@
 #include "evloop/socket.h"
 #include "evloop/pipe.h"
 #include "evloop/tty.h"
+#include "evloop/group.h"
 
 #endif
