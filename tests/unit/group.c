@@ -5,6 +5,7 @@
 #include "net.h"
 
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -505,6 +506,74 @@ TEST(a_loop_that_is_stopped_gets_no_more_connections)
     group_end(group);
 }
 
+static struct gate stuck = GATE_INIT;
+
+static void be_stuck(void *arg)
+{
+    (void)arg;
+    gate_wait(&stuck, 1);
+}
+
+/* More than it has places for are on their way to it: the others serve the rest. */
+TEST(a_loop_that_is_stuck_holds_up_its_own_connections_only)
+{
+    enum { CLIENTS = 64 * THREADS + 200 };
+    static int fds[CLIENTS];
+    evloop_group *group = group_new("127.0.0.1:0", true);
+    evloop_address address = local_of(group);
+    unsigned served = 0;
+    assert_int_equal(evloop_post(evloop_group_loop(group, 1), be_stuck, NULL), 0);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        fds[i] = net_connect(&address);
+        if (i % THREADS == 1 && i < 64 * THREADS)
+            continue;
+        assert_true(echoed(fds[i], "at once"));
+        served++;
+    }
+    assert_int_equal(workers[1].connections, 0);
+    assert_int_equal(connections(), served);
+    gate_add(&stuck);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        assert_true(echoed(fds[i], "at last"));
+        close(fds[i]);
+    }
+    assert_int_equal(workers[1].connections, 64);
+    group_end(group);
+}
+
+/* The kernel refuses one thread to wait. */
+int __real_epoll_wait(int fd, struct epoll_event *events, int count, int timeout_ms);
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int count, int timeout_ms);
+
+static EVLOOP_ATOMIC(bool) refusing;
+
+int __wrap_epoll_wait(int fd, struct epoll_event *events, int count, int timeout_ms)
+{
+    if (refusing && pthread_equal(pthread_self(), workers[2].thread)) {
+        errno = EDOM;
+        return -1;
+    }
+    return __real_epoll_wait(fd, events, count, timeout_ms);
+}
+
+static void do_nothing(void *arg)
+{
+    (void)arg;
+}
+
+TEST(a_loop_that_cannot_go_on_ends_the_group_and_says_why)
+{
+    evloop_group *group = group_new("127.0.0.1:0", true);
+    evloop *loop = evloop_group_loop(group, 2);
+    wait_asleep(loop);
+    refusing = true;
+    assert_int_equal(evloop_post(loop, do_nothing, NULL), 0);
+    assert_int_equal(evloop_group_join(group), -EDOM);
+    refusing = false;
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(workers[i].ended, 1);
+}
+
 static void close_listener(void *arg)
 {
     check(evloop_listener_close(arg, NULL) == 0);
@@ -658,6 +727,8 @@ int main(void)
         TEST_ENTRY(who_stays_beyond_the_deadline_is_closed),
         TEST_ENTRY(a_callback_can_end_its_group_and_cannot_wait_for_it),
         TEST_ENTRY(a_loop_that_is_stopped_gets_no_more_connections),
+        TEST_ENTRY(a_loop_that_is_stuck_holds_up_its_own_connections_only),
+        TEST_ENTRY(a_loop_that_cannot_go_on_ends_the_group_and_says_why),
         TEST_ENTRY(a_group_whose_accepting_loop_has_ended_ends_when_all_is_served),
         TEST_ENTRY(a_forked_child_cannot_touch_the_group),
         TEST_ENTRY(every_loop_listening_serves_all_of_many_clients),
