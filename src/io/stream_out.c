@@ -59,12 +59,6 @@ static void finish(evloop_stream *stream, evloop_write *write, int status)
         handle_want_call(&stream->handle_);
 }
 
-void stream_fail_writes(evloop_stream *stream, int err)
-{
-    list_each(&stream->writes_, link, following)
-        finish(stream, write_of(link), err);
-}
-
 static bool is_above(const evloop_stream *stream)
 {
     if (stream->flags_ & STREAM_FULL)
@@ -82,6 +76,15 @@ static void note_size(evloop_stream *stream)
         stream->flags_ &= ~(unsigned)STREAM_FULL;
     if (!(stream->flags_ & STREAM_FULL) != !(stream->flags_ & STREAM_FULL_TOLD))
         handle_want_call(&stream->handle_);
+}
+
+/* Who waits for room is told that there is some, and finds the error. */
+void stream_fail_writes(evloop_stream *stream, int err)
+{
+    list_each(&stream->writes_, link, following)
+        finish(stream, write_of(link), err);
+    if (!(stream->flags_ & STREAM_CLOSING))
+        note_size(stream);
 }
 
 static void append(evloop_stream *stream, evloop_write *write)

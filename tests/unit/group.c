@@ -164,6 +164,17 @@ TEST(every_connection_is_served_by_the_thread_of_its_loop)
     group_end(group);
 }
 
+TEST(a_group_listens_at_an_address_of_version_6_as_well)
+{
+    if (!net_has_v6())
+        skip();
+    evloop_group *group = group_new("[::1]:0", false);
+    evloop_address address = local_of(group);
+    visit(&address, 20);
+    assert_int_equal(connections(), 20);
+    group_end(group);
+}
+
 TEST(connections_are_handed_over_in_rotation)
 {
     evloop_group *group = group_new("127.0.0.1:0", true);
@@ -711,6 +722,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_ENTRY(every_connection_is_served_by_the_thread_of_its_loop),
+        TEST_ENTRY(a_group_listens_at_an_address_of_version_6_as_well),
         TEST_ENTRY(connections_are_handed_over_in_rotation),
         TEST_ENTRY(connections_of_a_unix_socket_are_always_handed_over),
         TEST_ENTRY(every_loop_of_a_group_listens_at_one_address),

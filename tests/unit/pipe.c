@@ -166,6 +166,31 @@ TEST(a_writer_learns_that_the_reader_is_gone)
     loop_end(loop);
 }
 
+static void on_watermark(evloop_stream *stream, bool full)
+{
+    trace(full ? 'f' : evloop_stream_error(stream) ? 'e' : 'r');
+}
+
+/* It has no other callback that could tell. */
+TEST(a_writer_that_waits_for_room_learns_that_the_reader_is_gone)
+{
+    static const char text[200 * 1024];
+    evloop *loop = loop_new();
+    evloop_stream to = {0};
+    int end = -1;
+    assert_int_equal(evloop_pipe_to(loop, &to, &end), 0);
+    assert_int_equal(evloop_stream_set_watermarks(&to, 1, 1000, on_watermark), 0);
+    assert_int_equal(evloop_stream_send(&to, text, sizeof text), 0);
+    loop_turn(loop);
+    assert_trace("f");
+    close(end);
+    loop_turn(loop);
+    assert_trace("e");
+    assert_int_equal(evloop_stream_send(&to, "x", 1), -EPIPE);
+    stream_end(loop, &to);
+    loop_end(loop);
+}
+
 /* ---- the standard descriptors ---------------------------------------------------------------- */
 
 static void read_standard_input(const char *expected, int fd)
@@ -485,6 +510,7 @@ int main(void)
         TEST_ENTRY(the_childs_end_blocks_and_is_inherited_by_no_other_child),
         TEST_ENTRY(a_pipe_that_is_refused_leaves_nothing),
         TEST_ENTRY(a_writer_learns_that_the_reader_is_gone),
+        TEST_ENTRY(a_writer_that_waits_for_room_learns_that_the_reader_is_gone),
         TEST_ENTRY(standard_input_may_be_a_file),
         TEST_ENTRY(standard_input_may_be_an_empty_file),
         TEST_ENTRY(standard_input_may_be_nothing),
