@@ -223,7 +223,9 @@ EVLOOP_API size_t evloop_stream_queued(const evloop_stream *stream);
 
 /**
  * Has fn called when the queue has grown to high bytes or more, and when it has shrunk again to low
- * or fewer. high == 0: not any more.
+ * or fewer: both, always, even if it has shrunk, or was lost with the connection, before the first
+ * could be told. So who stops writing at high, by what evloop_stream_queued() says or by what fn is
+ * told, will hear when to go on. high == 0: not any more.
  * Errors: -EINVAL (low is not below high). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_set_watermarks(evloop_stream *stream, size_t low, size_t high,
