@@ -79,6 +79,7 @@ static void note_size(evloop_stream *stream)
         handle_want_call(&stream->handle_);
 }
 
+/* Who waits for room is told that there is some, and finds the error. */
 void stream_fail_writes(evloop_stream *stream, int err)
 {
     list_each(&stream->writes_, link, following)
