@@ -249,7 +249,7 @@ static void serve(struct connection *c)
 
 /* ---- the server ------------------------------------------------------------------------------ */
 
-static void on_connection(evloop_listener *listener)
+void server_on_connection(evloop_listener *listener)
 {
     struct connection *c = calloc(1, sizeof *c);
     int err = c ? evloop_accept(listener, &c->stream) : -ENOMEM;
@@ -259,17 +259,10 @@ static void on_connection(evloop_listener *listener)
         return;
     }
     c->stream.name = "connection";
-    c->server = evloop_container_of(listener, struct server, listener);
+    c->server = listener->data;
     c->file = -1;
     evloop_stream_set_write_timeout(&c->stream, WRITE_TIMEOUT);
     read_more(c);
-}
-
-int server_start(struct server *server, evloop *loop, const char *address, int folder)
-{
-    server->folder = folder;
-    server->listener.name = "http";
-    return evloop_tcp_listen(loop, &server->listener, address, NULL, on_connection);
 }
 
 static int end_connection(const evloop_object *object, void *arg)
@@ -283,10 +276,8 @@ static int end_connection(const evloop_object *object, void *arg)
     return 0;
 }
 
-void server_end(struct server *server, uint64_t timeout_ns)
+void server_end(struct server *server, evloop *loop)
 {
-    evloop *loop = evloop_listener_loop(&server->listener);
     server->ending = true;
     evloop_walk(loop, end_connection, NULL);
-    evloop_shutdown(loop, timeout_ns);
 }

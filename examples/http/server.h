@@ -1,26 +1,27 @@
 /*
- * The server: a listener, and a connection for each client. One loop, one server; all on the loop's
- * thread.
+ * The server: a connection for each client. Every loop has a server of its own, on its own thread;
+ * no two threads touch one connection.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
 #include <evloop.h>
-#include <time.h>
 
 #include "response.h"
 
 struct server {
-    evloop_listener listener;
     int folder;  /* a descriptor, which stays the caller's */
     bool ending; /* no connection is kept alive any more */
     time_t now;
     char date[HTTP_DATE_SIZE]; /* of now */
 };
 
-/* Serves the folder at the address. Returns 0 or a negative error. */
-int server_start(struct server *server, evloop *loop, const char *address, int folder);
-/* Ends the server: what is being answered is answered yet, for timeout_ns at most. */
-void server_end(struct server *server, uint64_t timeout_ns);
+/* The callback of a listener whose data is the server. */
+void server_on_connection(evloop_listener *listener);
+/*
+ * The end begins: idle connections are closed, the others when they have been answered. To be called
+ * before the loop's shutdown.
+ */
+void server_end(struct server *server, evloop *loop);
 
 #endif

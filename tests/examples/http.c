@@ -24,7 +24,7 @@ static const char *url(const char *path)
     return text;
 }
 
-static void serve(void)
+static void serve_with(const char *threads)
 {
     folder_make(&folder);
     folder_put(&folder, "big.bin", BIG);
@@ -39,7 +39,12 @@ static void serve(void)
     assert_int_equal(symlink("/etc/passwd", folder_path(&folder, "link")), 0);
     assert_int_equal(symlink("/etc", folder_path(&folder, "links")), 0);
     assert_int_equal(mkfifo(folder_path(&folder, "pipe"), 0600), 0);
-    program_start(&server, HTTP_PROGRAM, "-l", "127.0.0.1:0", folder.path, NULL);
+    program_start(&server, HTTP_PROGRAM, "-l", "127.0.0.1:0", "-t", threads, folder.path, NULL);
+}
+
+static void serve(void)
+{
+    serve_with("1");
 }
 
 static void serve_no_more(void)
@@ -425,6 +430,30 @@ TEST(pipelined_requests_are_answered_in_order)
     serve_no_more();
 }
 
+/* ---- threads --------------------------------------------------------------------------------- */
+
+enum { CLIENTS = 60 };
+
+TEST(several_threads_serve_one_address)
+{
+    int fds[CLIENTS];
+    serve_with("3");
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = net_connect(&server.address);
+    for (int i = 0; i < CLIENTS; i++)
+        send_text(fds[i], HIDDEN);
+    for (int i = 0; i < CLIENTS; i++) {
+        const char *body;
+        size_t size;
+        struct received all = receive(fds[i], EVERYTHING), rest = all;
+        assert_int_equal(take_answer(&rest, &body, &size), 200);
+        assert_true(size == SMALL && pattern_matches(body, size, 0));
+        free(all.data);
+        assert_int_equal(close(fds[i]), 0);
+    }
+    serve_no_more();
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
 TEST(the_end_closes_who_is_idle_and_finishes_what_was_begun)
@@ -485,6 +514,7 @@ int main(void)
         TEST_ENTRY(a_request_may_come_byte_by_byte),
         TEST_ENTRY(who_sends_no_more_still_gets_the_answers),
         TEST_ENTRY(pipelined_requests_are_answered_in_order),
+        TEST_ENTRY(several_threads_serve_one_address),
         TEST_ENTRY(the_end_closes_who_is_idle_and_finishes_what_was_begun),
         TEST_ENTRY(who_goes_away_in_the_middle_does_no_harm),
     };
