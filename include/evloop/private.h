@@ -42,6 +42,7 @@ struct evloop_operation {
     void *memory;
     size_t size;
     unsigned kind;
+    int result;
 };
 
 /* Private: how messages are to be received. */

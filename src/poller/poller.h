@@ -20,11 +20,11 @@
  *
  * - An endpoint has at most one operation in (accept, receive) and one out (connect, send) at a
  *   time.
- * - Starting one either ends it at once, with the result returned (a count, 0 for a connection, or a
- *   negative error), or returns OPERATION_STARTED: then done() is called, exactly once with `more`
- *   false, by poller_next_completion() and never from inside another call, whatever happens:
- *   success, failure, cancellation. Before that a multishot operation may complete with `more` true
- *   any number of times.
+ * - Starting one either ends it at once, with the result returned (a count, 0 for a connection, or
+ *   a   negative error), or returns OPERATION_STARTED: then done() is called, exactly once with
+ *   `more`   false, by poller_next_completion() and never from inside another call, whatever
+ *   happens:   success, failure, cancellation. Before that a multishot operation may complete with
+ *   `more` true   any number of times.
  * - Every completion says how many bytes went through (or which descriptor came): result >= 0, or
  *   -errno. A result of 0 for a receive is the end of the input.
  * - poller_cancel() returns true if the operation is over with that, and no completion comes; false
@@ -218,13 +218,14 @@ enum {
     ENDPOINT_TAKES_FDS = 32 /* descriptors that come are kept; may be set later */
 };
 
+/* What the network says, at once or later, comes with the completion: 0, or an error. */
+void poller_connect(struct poller *poller, struct evloop_operation *operation,
+                    const struct sockaddr *address, socklen_t size);
 /* Multishot: done() gets a descriptor each time, close-on-exec and non-blocking. */
 int poller_accept(struct poller *poller, struct evloop_operation *operation);
-int poller_connect(struct poller *poller, struct evloop_operation *operation,
-                   const struct sockaddr *address, socklen_t size);
 /*
- * Receives what there is. memory == NULL: multishot, into a buffer of the poller's; else once, up to
- * size bytes.
+ * Receives what there is. memory == NULL: multishot, into a buffer of the poller's; else once, up
+ * to size bytes.
  */
 int poller_receive(struct poller *poller, struct evloop_operation *operation, void *memory,
                    size_t size);

@@ -274,14 +274,22 @@ int ready_start_out(struct poller *poller, struct evloop_operation *operation, e
     return OPERATION_STARTED;
 }
 
-int poller_connect(struct poller *poller, struct evloop_operation *operation,
-                   const struct sockaddr *address, socklen_t size)
+/* A result that is there at once waits for the next look at what is ready. */
+void poller_connect(struct poller *poller, struct evloop_operation *operation,
+                    const struct sockaddr *address, socklen_t size)
 {
     int err = transfer_connect(operation->endpoint->fd, address, size);
-    if (err != -EINPROGRESS)
-        return err;
-    ready_clear(operation->endpoint, READY_OUT);
-    return ready_start_out(poller, operation, KIND_CONNECT, ASKED_IN | ASKED_OUT);
+    if (err == -EINPROGRESS) {
+        operation->endpoint->flags &= ~(unsigned)READY_OUT;
+        err = ready_start_out(poller, operation, KIND_CONNECT, ASKED_IN | ASKED_OUT);
+        if (err == OPERATION_STARTED)
+            return;
+        operation->endpoint->flags |= READY_OUT;
+    }
+    operation->result = err;
+    operation->kind = KIND_CONNECTED;
+    operation->endpoint->out = operation;
+    ready_schedule(&poller->readiness.again, operation->endpoint);
 }
 
 static size_t size_of(const struct evloop_outgoing *outgoing)
@@ -335,12 +343,22 @@ ssize_t poller_try_send(struct poller *poller, struct evloop_endpoint *endpoint,
     return endpoint->flags & READY_OUT ? transmit(endpoint, outgoing) : -EAGAIN;
 }
 
+static ssize_t try_out(struct evloop_operation *operation)
+{
+    switch (operation->kind) {
+    case KIND_CONNECT:
+        return transfer_connected(operation->endpoint->fd);
+    case KIND_CONNECTED:
+        return operation->result;
+    default:
+        return gather_and_transmit(operation);
+    }
+}
+
 static bool perform_out(struct evloop_endpoint *endpoint)
 {
     struct evloop_operation *operation = endpoint->out;
-    struct evloop_completion completion = {.result = operation->kind == KIND_CONNECT
-                                                         ? transfer_connected(endpoint->fd)
-                                                         : gather_and_transmit(operation)};
+    struct evloop_completion completion = {.result = try_out(operation)};
     if (completion.result == -EAGAIN && operation->kind == KIND_SEND)
         return false;
     endpoint->out = NULL;
