@@ -82,9 +82,22 @@ struct dgram_source {
 
 /* How many of the bytes that are left go into one message. */
 size_t dgram_bytes_of_message(const struct dgram_source *source, size_t left);
-/* Adds messages from this byte on, and counts their bytes; false if no more can be added. */
+/* Adds messages from this byte on; false if no more can be added. */
 bool dgram_add_messages(const struct dgram_source *source, size_t at,
-                        struct evloop_outgoing *outgoing, size_t *bytes);
+                        struct evloop_outgoing *outgoing);
+
+/* Adds a datagram, which is one message; there is room. */
+static inline void dgram_add_message(const struct iovec *iov, unsigned iov_count,
+                                     const evloop_address *to, const evloop_address *from,
+                                     struct evloop_outgoing *outgoing)
+{
+    struct outgoing_message *message = &outgoing->messages[outgoing->message_count++];
+    message->iov = iov;
+    message->iov_count = iov_count;
+    message->segment_size = 0;
+    message->to = to;
+    message->from = from;
+}
 
 /* What an error means for the message that met it. */
 enum dgram_verdict { ITS_OWN, SEND_AGAIN, CUT_AND_SEND_AGAIN };

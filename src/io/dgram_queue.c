@@ -45,6 +45,16 @@ static evloop_dgram_request *request_of(struct evloop_packet *packet)
     return evloop_container_of(packet, evloop_dgram_request, packet_);
 }
 
+static const evloop_address *to_of(const struct evloop_packet *packet)
+{
+    return packet->flags & PACKET_TO ? &packet->to : NULL;
+}
+
+static const evloop_address *from_of(const struct evloop_packet *packet)
+{
+    return packet->flags & PACKET_COPY ? copy_of(packet)->from : NULL;
+}
+
 static struct dgram_source source_of(const evloop_dgram *d, const struct evloop_packet *packet)
 {
     return (struct dgram_source){
@@ -53,9 +63,18 @@ static struct dgram_source source_of(const evloop_dgram *d, const struct evloop_
         .segment_size = packet->segment_size,
         .cut = d->flags_ & DGRAM_CUTS || packet->flags & PACKET_CUT,
         .size = packet->size,
-        .to = packet->flags & PACKET_TO ? &packet->to : NULL,
-        .from = packet->flags & PACKET_COPY ? copy_of(packet)->from : NULL,
+        .to = to_of(packet),
+        .from = from_of(packet),
     };
+}
+
+/* How many bytes of the packet go with its next message. */
+static size_t next_bytes(const evloop_dgram *d, const struct evloop_packet *packet)
+{
+    if (!packet->segment_size)
+        return packet->size;
+    struct dgram_source source = source_of(d, packet);
+    return dgram_bytes_of_message(&source, packet->size - packet->sent);
 }
 
 /* ---- the queue ------------------------------------------------------------------------------- */
@@ -214,14 +233,24 @@ enum dgram_verdict dgram_judge(evloop_dgram *d, int err, bool segments)
 
 /* ---- sending it ------------------------------------------------------------------------------ */
 
+static bool add_packet(const evloop_dgram *d, const struct evloop_packet *packet,
+                       struct evloop_outgoing *outgoing)
+{
+    if (packet->segment_size) {
+        struct dgram_source source = source_of(d, packet);
+        return dgram_add_messages(&source, packet->sent, outgoing);
+    }
+    if (outgoing->message_count == MESSAGES_AT_ONCE)
+        return false;
+    dgram_add_message(packet->iov, packet->iov_count, to_of(packet), from_of(packet), outgoing);
+    return true;
+}
+
 void dgram_gather(struct evloop_operation *operation, struct evloop_outgoing *outgoing)
 {
     evloop_dgram *d = evloop_container_of(operation, evloop_dgram, out_);
-    size_t bytes = 0;
     list_each(&d->queue_, link, following) {
-        const struct evloop_packet *packet = packet_of(link);
-        struct dgram_source source = source_of(d, packet);
-        if (!dgram_add_messages(&source, packet->sent, outgoing, &bytes))
+        if (!add_packet(d, packet_of(link), outgoing))
             return;
     }
 }
@@ -243,8 +272,7 @@ static void advance(evloop_dgram *d, size_t count)
     dgram_note_port(d);
     for (; count > 0; count--) {
         struct evloop_packet *packet = packet_of(d->queue_.next);
-        struct dgram_source source = source_of(d, packet);
-        size_t bytes = dgram_bytes_of_message(&source, packet->size - packet->sent);
+        size_t bytes = next_bytes(d, packet);
         packet->sent += bytes;
         d->queued_ -= bytes;
         if (packet->sent == packet->size)
@@ -256,10 +284,7 @@ static void advance(evloop_dgram *d, size_t count)
 static void refused(evloop_dgram *d, int err)
 {
     struct evloop_packet *packet = packet_of(d->queue_.next);
-    struct dgram_source source = source_of(d, packet);
-    size_t left = packet->size - packet->sent;
-    bool segments =
-        dgram_bytes_of_message(&source, left) > source.segment_size && source.segment_size;
+    bool segments = packet->segment_size && next_bytes(d, packet) > packet->segment_size;
     switch (dgram_judge(d, err, segments)) {
     case CUT_AND_SEND_AGAIN:
         packet->flags |= PACKET_CUT;
@@ -336,7 +361,7 @@ static bool tell_refused(evloop_dgram *d, struct evloop_packet *packet)
     struct copy *copy = copy_of(packet);
     const evloop_datagram datagram = {.data = copy->bytes,
                                       .size = packet->size,
-                                      .peer = packet->flags & PACKET_TO ? &packet->to : NULL,
+                                      .peer = to_of(packet),
                                       .local = copy->from,
                                       .segment_size = packet->segment_size,
                                       .ttl = -1,

@@ -40,27 +40,41 @@ static struct dgram_source source_at(const evloop_dgram *d, const struct cursor 
     };
 }
 
+/* Adds a datagram, from this byte on; false if no more can be added. */
+static bool add_datagram(const evloop_dgram *d, const struct cursor *cursor, size_t index,
+                         struct iovec *iov, struct evloop_outgoing *outgoing)
+{
+    const evloop_datagram *datagram = &cursor->datagrams[index];
+    *iov = (struct iovec){(void *)(uintptr_t)datagram->data, datagram->size};
+    if (datagram->segment_size) {
+        struct dgram_source source = source_at(d, cursor, index, iov);
+        return dgram_add_messages(&source, index == cursor->index ? cursor->at : 0, outgoing);
+    }
+    if (outgoing->message_count == MESSAGES_AT_ONCE)
+        return false;
+    dgram_add_message(iov, 1, datagram->peer, datagram->local, outgoing);
+    return true;
+}
+
 static ssize_t offer_batch(evloop_dgram *d, const struct cursor *cursor)
 {
     struct iovec iov[2 * MESSAGES_AT_ONCE];
     struct outgoing_message messages[MESSAGES_AT_ONCE];
     struct evloop_outgoing outgoing = {
         .iov = iov + MESSAGES_AT_ONCE, .file = -1, .messages = messages};
-    size_t bytes = 0;
-    size_t at = cursor->at;
-    for (size_t i = 0; i < MESSAGES_AT_ONCE && cursor->index + i < cursor->count; i++) {
-        const evloop_datagram *datagram = &cursor->datagrams[cursor->index + i];
-        iov[i] = (struct iovec){(void *)(uintptr_t)datagram->data, datagram->size};
-        struct dgram_source source = source_at(d, cursor, cursor->index + i, &iov[i]);
-        if (!dgram_add_messages(&source, at, &outgoing, &bytes))
+    size_t left = cursor->count - cursor->index;
+    for (size_t i = 0; i < MESSAGES_AT_ONCE && i < left; i++)
+        if (!add_datagram(d, cursor, cursor->index + i, &iov[i], &outgoing))
             break;
-        at = 0;
-    }
     return poller_try_send_messages(dgram_poller(d), &d->endpoint_, &outgoing);
 }
 
-static size_t bytes_at(const evloop_dgram *d, const struct cursor *cursor)
+/* How many bytes of the datagram under the cursor go with its next message. */
+static size_t next_bytes(const evloop_dgram *d, const struct cursor *cursor)
 {
+    const evloop_datagram *datagram = &cursor->datagrams[cursor->index];
+    if (!datagram->segment_size)
+        return datagram->size;
     struct dgram_source source = source_at(d, cursor, cursor->index, NULL);
     return dgram_bytes_of_message(&source, source.size - cursor->at);
 }
@@ -68,7 +82,7 @@ static size_t bytes_at(const evloop_dgram *d, const struct cursor *cursor)
 static void move(const evloop_dgram *d, struct cursor *cursor, size_t messages)
 {
     for (; messages > 0; messages--) {
-        cursor->at += bytes_at(d, cursor);
+        cursor->at += next_bytes(d, cursor);
         if (cursor->at < cursor->datagrams[cursor->index].size)
             continue;
         cursor->index++;
@@ -81,7 +95,7 @@ static void move(const evloop_dgram *d, struct cursor *cursor, size_t messages)
 static int go_on(evloop_dgram *d, struct cursor *cursor, int err)
 {
     unsigned segment_size = cursor->datagrams[cursor->index].segment_size;
-    switch (dgram_judge(d, err, segment_size && bytes_at(d, cursor) > segment_size)) {
+    switch (dgram_judge(d, err, segment_size && next_bytes(d, cursor) > segment_size)) {
     case CUT_AND_SEND_AGAIN:
         cursor->cut = true;
         return 0;

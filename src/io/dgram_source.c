@@ -41,39 +41,34 @@ static bool add_pieces(const struct dgram_source *source, size_t at, size_t size
     return true;
 }
 
-/* Adds the message that begins at this byte of the source; its size, or -1 if there is no room. */
-static ssize_t add_message(const struct dgram_source *source, size_t at,
-                           struct evloop_outgoing *outgoing)
+/* Adds the message of this size that begins at this byte; false if there is no room. */
+static bool add(const struct dgram_source *source, size_t at, size_t size,
+                struct evloop_outgoing *outgoing)
 {
-    size_t size = dgram_bytes_of_message(source, source->size - at);
-    struct outgoing_message *message = &outgoing->messages[outgoing->message_count];
+    const struct iovec *iov = source->iov;
+    unsigned iov_count = source->iov_count;
     if (outgoing->message_count == MESSAGES_AT_ONCE)
-        return -1;
-    message->iov = source->iov;
-    message->iov_count = source->iov_count;
+        return false;
     if (size < source->size) {
-        message->iov = outgoing->iov + outgoing->iov_count;
+        iov = outgoing->iov + outgoing->iov_count;
         if (!add_pieces(source, at, size, outgoing))
-            return -1;
-        message->iov_count = (unsigned)(outgoing->iov + outgoing->iov_count - message->iov);
+            return false;
+        iov_count = (unsigned)(outgoing->iov + outgoing->iov_count - iov);
     }
-    message->segment_size = size > source->segment_size ? source->segment_size : 0;
-    message->to = source->to;
-    message->from = source->from;
-    outgoing->message_count++;
-    return (ssize_t)size;
+    dgram_add_message(iov, iov_count, source->to, source->from, outgoing);
+    if (size > source->segment_size)
+        outgoing->messages[outgoing->message_count - 1].segment_size = source->segment_size;
+    return true;
 }
 
-/* Adds messages from this byte on; false if no more can be added. */
 bool dgram_add_messages(const struct dgram_source *source, size_t at,
-                        struct evloop_outgoing *outgoing, size_t *bytes)
+                        struct evloop_outgoing *outgoing)
 {
     do {
-        ssize_t size = *bytes < BYTES_AT_ONCE ? add_message(source, at, outgoing) : -1;
-        if (size < 0)
+        size_t size = dgram_bytes_of_message(source, source->size - at);
+        if (!add(source, at, size, outgoing))
             return false;
-        *bytes += (size_t)size;
-        at += (size_t)size;
+        at += size;
     } while (at < source->size);
     return true;
 }
