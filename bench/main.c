@@ -19,12 +19,13 @@
 #include "notify/notify.h"
 #include "post/post.h"
 #include "timers/timers.h"
+#include "udp/udp.h"
 #include "version/version.h"
 #include "wake/wake.h"
 
 static const struct bench_set *const sets[] = {
     &post_set,       &microtask_set, &timers_set, &dispatch_set,     &wake_set,
-    &loop_count_set, &notify_set,    &memory_set, &instructions_set,
+    &loop_count_set, &notify_set,    &memory_set, &instructions_set, &udp_set,
 };
 
 struct peer {
