@@ -15,7 +15,10 @@ set(EVLOOP_BACKENDS "")
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     list(APPEND EVLOOP_PLATFORM_SOURCES
         src/poller/clock.c
+        src/poller/descriptor_linux.c
+        src/poller/message_linux.c
         src/poller/poller_epoll.c
+        src/poller/socket_dgram_linux.c
         src/poller/socket_linux.c
         src/poller/transfer_linux.c)
     list(APPEND EVLOOP_PLATFORM_DEFINITIONS _GNU_SOURCE)

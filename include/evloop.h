@@ -5,22 +5,25 @@
  *
  * A loop runs your callbacks, one at a time, on one thread: the thread that calls evloop_run(). It
  * goes round in turns. A turn reads the clock, runs the timers that are due, then urgent tasks,
- * then tasks, then the idle and prepare hooks; it asks the kernel which descriptors are ready
- * (sleeping if there is nothing else to do), collects the answer, and only then runs the watches'
- * callbacks; the check hooks end it. After every single callback the microtasks are run. Tasks
- * and microtasks have budgets, and the kernel is asked in every turn in which there is a descriptor
- * to ask about, so that neither can starve the descriptors.
+ * then tasks, then the idle and prepare hooks; what was written to streams goes out; the kernel is
+ * asked which descriptors are ready (sleeping if there is nothing else to do), the answer is
+ * collected, and only then the callbacks of watches, streams and listeners run; check hooks and
+ * closings end it. After every single callback the microtasks are run. Tasks and microtasks have
+ * budgets, and the kernel is asked in every turn in which there is a descriptor to ask about, so
+ * that neither can starve the descriptors; nor can a busy stream starve the others.
  *
  * Objects (evloop_timer, evloop_watch, evloop_task, ...) are structs of yours: put them inside your
  * own, and get from the one to the other with evloop_container_of(), or by their `data`.
  * Zero-filled memory is a valid, inactive object. The start function takes all that the start
  * needs, and the callback gets the object back. After a stop returns, memory and descriptor are
  * yours again, also inside the object's own callback. An object must not be moved or freed while it
- * is active. The loop allocates nothing in steady state.
+ * is active. What the kernel may be at work on (streams, listeners, datagram sockets) is not
+ * stopped but closed: one call, and one callback in which its memory is yours again. The loop
+ * allocates nothing in steady state.
  *
- * Threads: each function says which thread may call it.
- *   any thread   at any time, from every thread
- *   loop thread  the thread that runs the loop; while nobody runs it, any one thread at a time.
+ * Threads: each function says which thread may call it.   any thread   at any time, from every
+ * thread   loop thread  the thread that runs the loop; while nobody runs it, any one thread at a
+ * time.
  *                Another thread gets EVLOOP_ETHREAD, and nothing has happened.
  *   signal-safe  also from a signal handler
  *
@@ -71,5 +74,8 @@
 #include "evloop/address.h"
 #include "evloop/stream.h"
 #include "evloop/socket.h"
+#include "evloop/pipe.h"
+#include "evloop/tty.h"
+#include "evloop/dgram.h"
 
 #endif

@@ -110,7 +110,8 @@ typedef enum evloop_run_mode {
 /**
  * Runs the loop on this thread, which is "the loop's thread" until it returns. A turn is, in this
  * order: the clock is read; timers that are due; urgent tasks; tasks (up to the budget); idle
- * hooks, prepare hooks; the wait for descriptors and their watches' callbacks; check hooks.
+ * hooks, prepare hooks; what was written goes out; the wait for descriptors, and the callbacks of
+ * watches, streams, listeners and datagram sockets; check hooks; the callbacks of closings.
  * Microtasks run after every single callback. A stop that came before is honoured at once; so is a
  * shutdown: it drains and returns.
  * Thread: any, one at a time.
@@ -138,10 +139,12 @@ EVLOOP_API int evloop_stop(evloop *loop);
  * on, and all that were accepted before will run, each exactly once. The loop then goes on for as
  * long as other objects keep it alive, timeout_ns at most (0: not at all; notify objects do not
  * count, since nobody can signal them any more), and its run returns 0. Called again, it can only
- * bring the end nearer. Without a run under way, the next run does all this. Objects that are still
- * active then are yours to stop; to start one gives EVLOOP_ECLOSED.
- * Thread: any, also inside a callback; it never waits. Errors: -EINVAL, -ECHILD, the clock's. Since
- * 0.1.0.
+ * bring the end nearer. Without a run under way, the next run does all this. Listeners stop
+ * accepting at once, and keep nothing alive any more; a stream that is still open at the end fails
+ * with EVLOOP_ECLOSED (what it has not written gets -ECANCELED), and is closed when its read
+ * callback has been told so, with the callback of the closing if that asked for it. Objects that
+ * are still active then are yours to stop; to start one gives EVLOOP_ECLOSED. Thread: any, also
+ * inside a callback; it never waits. Errors: -EINVAL, -ECHILD, the clock's. Since 0.1.0.
  */
 EVLOOP_API int evloop_shutdown(evloop *loop, uint64_t timeout_ns);
 

@@ -4,6 +4,8 @@
 #ifndef EVLOOP_SOCKET_H
 #define EVLOOP_SOCKET_H
 
+#include <string.h>
+
 #include "evloop/stream.h"
 
 EVLOOP_BEGIN_DECLS
@@ -49,18 +51,20 @@ static inline evloop_connect_options evloop_connect_options_default(void)
 }
 
 /**
- * Connects to an address, IP or path. fn is called once, never from inside the call: 0, or
- * why there is no connection; close the stream then. Reading and writing may be started before.
- * options may be NULL.
- * Thread: loop. Errors: -EINVAL (also: options of no known size), -E2BIG (options that this library does not know),
- * -EBUSY (the stream is open), -EAFNOSUPPORT, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM, what binding or configure
- * says, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. What the network says comes to fn. Since 0.1.0.
+ * Connects to an address, IP or path. fn is called once, never from inside the call: 0, or why
+ * there is no connection; close the stream then. Reading and writing may be started before. options
+ * may be NULL. A unix listener whose backlog is full refuses with -EAGAIN.
+ * Thread: loop. Errors: -EINVAL (also: options of no known size), -E2BIG (options that this library
+ * does not know), -EBUSY (the stream is open), -EAFNOSUPPORT, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM,
+ * what binding or configure says, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. What the network says
+ * comes to fn. Since 0.1.0.
  */
 EVLOOP_API int evloop_connect(evloop *loop, evloop_stream *stream, const evloop_address *address,
                               const evloop_connect_options *options, evloop_status_fn fn);
 
 /**
- * evloop_connect() with an IP address as text: "127.0.0.1:80". Errors: also evloop_address_parse()'s. Since 0.1.0.
+ * evloop_connect() with an IP address as text: "127.0.0.1:80".
+ * Errors: also evloop_address_parse()'s. Since 0.1.0.
  */
 EVLOOP_API int evloop_tcp_connect(evloop *loop, evloop_stream *stream, const char *address,
                                   const evloop_connect_options *options, evloop_status_fn fn);
@@ -74,9 +78,10 @@ EVLOOP_API int evloop_unix_connect(evloop *loop, evloop_stream *stream, const ch
 typedef struct evloop_listener evloop_listener;
 
 /**
- * There is a connection, to be taken with evloop_accept() or evloop_accept_fd(); what is not taken when the
- * callback returns is closed. Or accepting has failed (no descriptors are left, for instance): then these
- * two return the error. It is told once; the loop tries again by itself, less and less often, and as soon as it has closed something.
+ * There is a connection, to be taken with evloop_accept() or evloop_accept_fd(); what is not taken
+ * when the callback returns is closed. Or accepting has failed (no descriptors are left, for
+ * instance): then these two return the error. It is told once; the loop tries again by itself, less
+ * and less often, and as soon as it has closed something.
  */
 typedef void (*evloop_listener_fn)(evloop_listener *listener);
 
@@ -129,15 +134,19 @@ static inline evloop_listen_options evloop_listen_options_default(void)
 }
 
 /**
- * Listens at an address, IP or path, and has fn called for every connection. options may be NULL. A path
- * where nobody listens any more is taken over; a path that is made is removed by the closing.
- * Thread: loop. Errors: -EINVAL, -E2BIG, -EBUSY (active), -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, -EAFNOSUPPORT, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM, -ENOTSUP (an option that the system has not), what
- * configure says, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
+ * Listens at an address, IP or path, and has fn called for every connection. options may be NULL. A
+ * path where nobody listens any more is taken over; a path that is made is removed by the closing.
+ * Thread: loop. Errors: -EINVAL, -E2BIG, -EBUSY (active), -EADDRINUSE, -EACCES, -EADDRNOTAVAIL,
+ * -EAFNOSUPPORT, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM, -ENOTSUP (an option that the system has not),
+ * what configure says, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
  */
 EVLOOP_API int evloop_listen(evloop *loop, evloop_listener *listener, const evloop_address *address,
                              const evloop_listen_options *options, evloop_listener_fn fn);
 
-/** evloop_listen() with an IP address as text: "[::]:80" and ":80" are v6 and v4. Errors: also evloop_address_parse()'s. Since 0.1.0. */
+/**
+ * evloop_listen() with an IP address as text: "[::]:80" and ":80" are v6 and v4.
+ * Errors: also evloop_address_parse()'s. Since 0.1.0.
+ */
 EVLOOP_API int evloop_tcp_listen(evloop *loop, evloop_listener *listener, const char *address,
                                  const evloop_listen_options *options, evloop_listener_fn fn);
 
@@ -146,21 +155,24 @@ EVLOOP_API int evloop_unix_listen(evloop *loop, evloop_listener *listener, const
                                   const evloop_listen_options *options, evloop_listener_fn fn);
 
 /**
- * Listens on a socket that is bound and listens already (from a service manager, say), which becomes the listener's.
- * Of the options it takes max_connections alone. Errors: -EINVAL (it does not listen), -ENOTSOCK, and as evloop_listen(). Since 0.1.0.
+ * Listens on a socket that is bound and listens already (from a service manager, say), which
+ * becomes the listener's. Of the options it takes max_connections alone.
+ * Errors: -EINVAL (it does not listen), -ENOTSOCK, and as evloop_listen(). Since 0.1.0.
  */
 EVLOOP_API int evloop_listen_fd(evloop *loop, evloop_listener *listener, int fd,
                                 const evloop_listen_options *options, evloop_listener_fn fn);
 
 /**
  * Inside the listener's callback: opens a stream on the connection, on the listener's loop.
- * Errors: -EAGAIN (none, or taken already), -EBUSY (the stream is open), what accepting failed with. Since 0.1.0.
+ * Errors: -EAGAIN (none, or taken already), -EBUSY (the stream is open), what accepting failed
+ * with. Since 0.1.0.
  */
 EVLOOP_API int evloop_accept(evloop_listener *listener, evloop_stream *stream);
 
 /**
- * Inside the listener's callback: takes the connection as a descriptor: to hand it to another loop, whose thread then calls
- * evloop_stream_open(). Returns it. Errors: -EAGAIN, what accepting failed with. Since 0.1.0.
+ * Inside the listener's callback: takes the connection as a descriptor: to hand it to another loop,
+ * whose thread then calls evloop_stream_open(). Returns it.
+ * Errors: -EAGAIN, what accepting failed with. Since 0.1.0.
  */
 EVLOOP_API int evloop_accept_fd(evloop_listener *listener);
 
@@ -172,7 +184,11 @@ EVLOOP_API int evloop_listener_resume(evloop_listener *listener);
 EVLOOP_API unsigned evloop_listener_connections(const evloop_listener *listener);
 /** Where it listens: also which port, if the system chose. Errors: -ENOTCONN. Since 0.1.0. */
 EVLOOP_API int evloop_listener_local(const evloop_listener *listener, evloop_address *address);
-/** Stops listening; fn (which may be NULL) is called before the turn ends, and the memory is yours then. Errors: -EALREADY, -ENOTCONN (inactive). Since 0.1.0. */
+/**
+ * Stops listening; fn (which may be NULL) is called before the turn ends, and the memory is yours
+ * then.
+ * Errors: -EALREADY, -ENOTCONN (inactive). Since 0.1.0.
+ */
 EVLOOP_API int evloop_listener_close(evloop_listener *listener, evloop_listener_fn fn);
 /** The descriptor, which stays the listener's; -1 if inactive. Since 0.1.0. */
 EVLOOP_API int evloop_listener_fd(const evloop_listener *listener);
@@ -194,13 +210,16 @@ EVLOOP_API evloop *evloop_listener_loop(const evloop_listener *listener);
  * process exits). A regular file reads from and writes to its current position, and never has to
  * wait.
  * Thread: loop. Errors: -EINVAL (also: a socket that listens, or that is for datagrams), -EBADF,
- * -EBUSY (the stream is open), -EEXIST (a watch or a stream is on this descriptor), -ENOMEM, -ENOSPC, EVLOOP_ECLOSED,
- * EVLOOP_ETHREAD, -ECHILD. The descriptor stays the caller's then. Since 0.1.0.
+ * -EBUSY (the stream is open), -EEXIST (a watch or a stream is on this descriptor), -ENOMEM,
+ * -ENOSPC, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. The descriptor stays the caller's then. Since
+ * 0.1.0.
  */
 EVLOOP_API int evloop_stream_open(evloop *loop, evloop_stream *stream, int fd);
 
 /**
- * A pair of connected unix sockets: one end as a stream, the other, blocking, for a child or another thread. Errors: as evloop_stream_open(), -EMFILE, -ENFILE. Since 0.1.0.
+ * A pair of connected unix sockets: one end as a stream, the other, blocking, for a child or
+ * another thread.
+ * Errors: as evloop_stream_open(), -EMFILE, -ENFILE. Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_pair(evloop *loop, evloop_stream *stream, int *other_end);
 
@@ -224,11 +243,16 @@ typedef struct evloop_credentials {
 EVLOOP_API int evloop_unix_credentials(const evloop_stream *stream, evloop_credentials *peer);
 
 /**
- * Lets the peer pass descriptors (without this they are closed): they can be taken from the read callback of the bytes that they came with, or later.
+ * Lets the peer pass descriptors (without this they are closed): they can be taken from the read
+ * callback of the bytes that they came with, or later.
  * Errors: -ENOTSUP (not a unix socket), -ENOMEM. Since 0.1.0.
  */
 EVLOOP_API int evloop_unix_accept_fds(evloop_stream *stream);
-/** The next descriptor that the peer has passed, close-on-exec; it is the caller's. What nobody takes the closing closes. Errors: -EAGAIN (none). Since 0.1.0. */
+/**
+ * The next descriptor that the peer has passed, close-on-exec; it is the caller's. What nobody
+ * takes the closing closes.
+ * Errors: -EAGAIN (none). Since 0.1.0.
+ */
 EVLOOP_API int evloop_unix_take_fd(evloop_stream *stream);
 
 EVLOOP_END_DECLS

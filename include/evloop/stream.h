@@ -6,20 +6,24 @@
  * evloop_pipe_open(), ...); everything after that is here. The struct is yours, and must stay where
  * it is until the callback of evloop_stream_close() has it back, which is where to free it:
  *
- *     static void on_closed(evloop_stream *s) { free(evloop_container_of(s, struct client, stream)); }
+ *     static void on_closed(evloop_stream *s)
+ *     {
+ *         free(evloop_container_of(s, struct client, stream));
+ *     }
  *
  * Callbacks come on the loop's thread, never from inside a call. A stream may be closed in any of
  * them. What is said of a thread, "loop", holds for every function here. Errors that all of them
- * have: -EINVAL (NULL), EVLOOP_ETHREAD, -ECHILD; those that work on an open stream: -ENOTCONN (it is
- * not open, or is being closed).
+ * have: -EINVAL (NULL), EVLOOP_ETHREAD, -ECHILD; those that work on an open stream: -ENOTCONN (it
+ * is not open, or is being closed).
  *
  * Failure. When the connection is lost, or a deadline has passed, the stream has failed: every
- * request that is pending gets the error, so does the read callback, and so does every later call
- * that would read or write. It stays yours to close.
+ * request that is pending gets the error, so does the read callback if it is reading, and so does
+ * every later call that would read or write. It stays yours to close.
  */
 #ifndef EVLOOP_STREAM_H
 #define EVLOOP_STREAM_H
 
+#include <string.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -38,8 +42,8 @@ typedef void (*evloop_stream_fn)(evloop_stream *stream);
 /** Told once: 0, or why it could not be done. */
 typedef void (*evloop_status_fn)(evloop_stream *stream, int status);
 /**
- * n > 0: that many bytes at data, lent until the callback returns. n < 0: EVLOOP_EOF (the peer sends
- * no more), or the error that the stream failed with; reading has stopped, and data is NULL.
+ * n > 0: that many bytes at data, lent until the callback returns. n < 0: EVLOOP_EOF (the peer
+ * sends no more), or the error that the stream failed with; reading has stopped, and data is NULL.
  */
 typedef void (*evloop_read_fn)(evloop_stream *stream, ssize_t n, const void *data);
 /** The request is done: 0, or an error; write->written says how many bytes went out. */
@@ -108,16 +112,16 @@ struct evloop_write {
 
 /**
  * Has fn called with whatever comes, until evloop_stream_read_stop(). The bytes lie in a buffer of
- * the loop's, lent for the length of the callback. May be called before a connection is there.
- * A stream gets at most one buffer a turn, so that a busy one cannot starve the others.
+ * the loop's, lent for the length of the callback. May be called before a connection is there. A
+ * stream gets at most one buffer a turn, so that a busy one cannot starve the others.
  * Errors: -EBUSY (reading already), the stream's failure, -ENOMEM, -ENOSPC. Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_read_start(evloop_stream *stream, evloop_read_fn fn);
 
 /**
  * Reads into memory of yours: fn is called once, with the count, when at least `least` bytes have
- * come (least == size: exactly so many; 1: as soon as there is anything). If the input ends or fails
- * before, fn gets that error, and evloop_stream_read_count() says how much is in the memory.
+ * come (least == size: exactly so many; 1: as soon as there is anything). If the input ends or
+ * fails before, fn gets that error, and evloop_stream_read_count() says how much is in the memory.
  * Errors: -EINVAL (least is 0 or above size), and as evloop_stream_read_start(). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_read_into(evloop_stream *stream, void *memory, size_t size,
@@ -169,18 +173,18 @@ EVLOOP_API int evloop_stream_send(evloop_stream *stream, const void *data, size_
  * Writes without a copy: request, iovec and memory stay as they are until fn is called, exactly
  * once: with 0 when the kernel has taken every byte, with the failure, or -ECANCELED. fn may be
  * NULL.
- * Errors: the stream's failure, -EPIPE, -EBUSY (the request is in use), -EINVAL (count above 1024, or
- * a size beyond SSIZE_MAX). Since 0.1.0.
+ * Errors: the stream's failure, -EPIPE, -EBUSY (the request is in use), -EINVAL (count above 1024,
+ * or a size beyond SSIZE_MAX). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_write(evloop_stream *stream, evloop_write *write,
                                    const struct iovec *iov, unsigned count, evloop_write_fn fn);
 
 /**
  * The same, and passes descriptors along with the first bytes, over a unix socket: the kernel
- * duplicates them when it takes these. Any number: 253 go with each message, so that there must be a
- * byte for every 253. fds must stay until fn is called.
- * Errors: -ENOTSUP (not a unix socket), -EINVAL (too few bytes), and as evloop_stream_write(). Since
- * 0.1.0.
+ * duplicates them when it takes these. Any number: 253 go with each message, so that there must be
+ * a byte for every 253. fds must stay until fn is called.
+ * Errors: -ENOTSUP (not a unix socket), -EINVAL (too few bytes), and as evloop_stream_write().
+ * Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_write_fds(evloop_stream *stream, evloop_write *write,
                                        const struct iovec *iov, unsigned count, const int *fds,
@@ -196,17 +200,17 @@ EVLOOP_API int evloop_stream_sendfile(evloop_stream *stream, evloop_write *write
                                       uint64_t offset, size_t size, evloop_write_fn fn);
 
 /**
- * Offers bytes to the kernel now. Returns how many it took; -EAGAIN if none, or if others are queued
- * before them.
+ * Offers bytes to the kernel now. Returns how many it took; -EAGAIN if none, or if others are
+ * queued before them.
  * Errors: the stream's failure, -EPIPE, -EINVAL. Since 0.1.0.
  */
 EVLOOP_API ssize_t evloop_stream_try_write(evloop_stream *stream, const struct iovec *iov,
                                            unsigned count);
 
 /**
- * Takes a request back of which nothing has gone out: its callback gets -ECANCELED. If a part has, it
- * goes on, so that the peer does not see half of it, and -EALREADY is returned; write->written says
- * how much.
+ * Takes a request back of which nothing has gone out: its callback gets -ECANCELED. If a part has,
+ * it goes on, so that the peer does not see half of it, and -EALREADY is returned; write->written
+ * says how much.
  * Errors: -EINVAL (not in use), -EALREADY. Since 0.1.0.
  */
 EVLOOP_API int evloop_write_cancel(evloop_write *write);
@@ -238,38 +242,41 @@ EVLOOP_API int evloop_stream_set_idle_timeout(evloop_stream *stream, uint64_t ti
 /* ---- ending ---------------------------------------------------------------------------------- */
 
 /**
- * When all that is queued has gone out, tells the peer that no more will come; then fn (which may be
- * NULL). Reading goes on.
- * Errors: the stream's failure, -EALREADY, -ENOTSUP (a stream that only its closing can end: a pipe,
- * a terminal). Since 0.1.0.
+ * When all that is queued has gone out, tells the peer that no more will come; then fn (which may
+ * be NULL). Reading goes on.
+ * Errors: the stream's failure, -EALREADY, -ENOTSUP (a stream that only its closing can end: a
+ * pipe, a terminal). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_shutdown(evloop_stream *stream, evloop_status_fn fn);
 
 /**
- * Closes at once. Requests that are pending get -ECANCELED, in order, then fn is called (which may be
- * NULL), all before the turn ends; no other callback comes. Memory is yours in fn, not before.
- * Errors: -EALREADY (it is being closed), -EINVAL. Harmless on a stream that was never opened: -ENOTCONN,
- * and fn is not called. Since 0.1.0.
+ * Closes at once. Requests that are pending get -ECANCELED, in order, then fn is called (which may
+ * be NULL), all before the turn ends; no other callback comes. Memory is yours in fn, not before.
+ * Errors: -EALREADY (it is being closed), -EINVAL. Harmless on a stream that was never opened:
+ * -ENOTCONN, and fn is not called. Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_close(evloop_stream *stream, evloop_stream_fn fn);
 
 /**
  * Closes in good order: what is queued goes out, the peer is told that no more comes, what it still
- * sends is thrown away until it ends as well; then as evloop_stream_close(). Whatever is not done
- * after timeout_ns is given up. Errors: as evloop_stream_close(). Since 0.1.0.
+ * sends is thrown away until it ends as well; then as evloop_stream_close(), which can also be
+ * called meanwhile, to cut it short: its fn is the one that is called then. Whatever is not done
+ * after timeout_ns is given up; 0 is at once.
+ * Errors: as evloop_stream_close(). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_close_gracefully(evloop_stream *stream, uint64_t timeout_ns,
                                               evloop_stream_fn fn);
 
 /**
  * As evloop_stream_close(), and a TCP peer gets a reset: nothing that is on its way to it is
- * delivered, and no port lingers. Errors: as evloop_stream_close(). Since 0.1.0.
+ * delivered, and no port lingers.
+ * Errors: as evloop_stream_close(). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_reset(evloop_stream *stream, evloop_stream_fn fn);
 
 /**
- * Gives the descriptor up: it is the caller's, non-blocking, and the stream is inactive at once, also
- * inside its own callback. Returns the descriptor.
+ * Gives the descriptor up: it is the caller's, non-blocking, and the stream is inactive at once,
+ * also inside its own callback. Returns the descriptor.
  * Errors: -EBUSY (bytes are queued, or callbacks are due, or it is connecting). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_release(evloop_stream *stream);

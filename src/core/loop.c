@@ -239,11 +239,11 @@ static bool shutdown_finished(evloop *loop)
 {
     if (!draining(loop))
         return false;
-    state_close_gate(loop);
     if (!loop->drained) {
         loop->drained = true;
         handles_drain(loop);
     }
+    state_close_gate(loop);
     if (accepted_work_left(loop))
         return false;
     if (!loop->notifies_closed) {

@@ -118,25 +118,15 @@ static void connected(struct evloop_operation *operation,
     stream_call(&stream->handle_);
 }
 
-/* What the network says at once comes to the callback as well. */
-int stream_connect(evloop_stream *stream, const evloop_address *address, uint64_t timeout_ns,
-                   evloop_status_fn fn)
+void stream_connect(evloop_stream *stream, const evloop_address *address, uint64_t timeout_ns,
+                    evloop_status_fn fn)
 {
     stream->connect_fn_ = fn;
     stream->flags_ |= STREAM_CONNECTING;
     stream->out_.done = connected;
-    int err = poller_connect(stream_poller(stream), &stream->out_, &address->of.any, address->size);
-    if (err == OPERATION_STARTED) {
-        stream->flags_ |= STREAM_SENDING;
-        stream_set_end(stream, timeout_ns);
-        return 0;
-    }
-    if (err)
-        stream_fail(stream, err);
-    else
-        established(stream);
-    handle_want_call(&stream->handle_);
-    return 0;
+    poller_connect(stream_poller(stream), &stream->out_, &address->of.any, address->size);
+    stream->flags_ |= STREAM_SENDING;
+    stream_set_end(stream, timeout_ns);
 }
 
 /* ---- failing, and telling -------------------------------------------------------------------- */
@@ -164,7 +154,7 @@ void stream_fail(evloop_stream *stream, int err)
     stream_fail_writes(stream, err);
     if (stream->flags_ & STREAM_SHUTTING && !(stream->flags_ & STREAM_SHUT))
         stream->flags_ |= STREAM_SHUT_DUE;
-    if (stream->read_fn_) {
+    if (stream->flags_ & STREAM_READING) {
         stream->read_status_ = err;
         stream->flags_ |= STREAM_READ_DUE;
     }
@@ -393,6 +383,8 @@ int evloop_stream_release(evloop_stream *stream)
         return -EBUSY;
     cancel_operations(stream);
     int fd = poller_detach(stream_poller(stream), &stream->endpoint_);
+    if (stream->flags_ & STREAM_RESTORE)
+        descriptor_release(fd);
     let_go(stream);
     return fd;
 }
@@ -405,15 +397,22 @@ int evloop_stream_open(evloop *loop, evloop_stream *stream, int fd)
     bool restore = false;
     int err = stream_check_open(loop, stream);
     if (!err)
-        err = descriptor_adopt(fd, &endpoint_flags, &restore);
+        err = descriptor_classify(fd, &endpoint_flags);
     if (err)
         return err;
-    unsigned flags = restore ? STREAM_RESTORE : 0;
+    unsigned flags = 0;
     if (endpoint_flags & ENDPOINT_SOCKET)
         flags |= STREAM_SOCKET | (endpoint_flags & ENDPOINT_STREAM ? 0 : STREAM_MESSAGES);
     err = stream_attach(loop, stream, fd, endpoint_flags, flags);
-    if (err && restore)
-        descriptor_restore(fd);
+    if (err)
+        return err;
+    err = descriptor_adopt(&loop->allocator, fd, &restore); /* nobody else is on it */
+    if (restore)
+        stream->flags_ |= STREAM_RESTORE;
+    if (err) {
+        poller_detach(&loop->poller, &stream->endpoint_);
+        let_go(stream);
+    }
     return err;
 }
 

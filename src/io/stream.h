@@ -76,8 +76,8 @@ void stream_fail(evloop_stream *stream, int err);
 void stream_call(struct evloop_handle *handle);
 /* From a graceful closing to the close phase. */
 void stream_finish_closing(evloop_stream *stream);
-int stream_connect(evloop_stream *stream, const evloop_address *address, uint64_t timeout_ns,
-                   evloop_status_fn fn);
+void stream_connect(evloop_stream *stream, const evloop_address *address, uint64_t timeout_ns,
+                    evloop_status_fn fn);
 
 /* stream_in.c */
 void stream_received(struct evloop_operation *operation,

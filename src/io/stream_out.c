@@ -1,7 +1,7 @@
 /*
  * stream_out.c: writing. What is written stands in one queue, in order: requests of the user's, and
- * blocks of the loop's, into which small writes are put together. The queue is offered to the kernel
- * at the end of the turn, and from then on whenever there is room.
+ * blocks of the loop's, into which small writes are put together. The queue is offered to the
+ * kernel at the end of the turn, and from then on whenever there is room.
  *
  * Invariant: queued_ is the sum of left_ over the queue. While the queue is not empty the stream is
  * connecting, a send is in flight, or it is down for a flush.
@@ -187,9 +187,10 @@ void stream_gather(struct evloop_operation *operation, struct evloop_outgoing *o
         }
         if (write->fd_count_ && !first)
             return;
-        if (!gather_memory(write, outgoing, &size) || stream->flags_ & STREAM_MESSAGES)
-            return;
+        bool room = gather_memory(write, outgoing, &size);
         if (write->fd_count_ && !gather_fds(write, outgoing))
+            return;
+        if (!room || stream->flags_ & STREAM_MESSAGES)
             return;
     }
 }
@@ -368,7 +369,7 @@ static bool is_idle(const evloop_stream *stream)
     return list_empty(&stream->writes_) && !(stream->flags_ & (STREAM_CONNECTING | STREAM_SENDING));
 }
 
-/* A count; an error has become the stream's. */
+/* A count; an error has become the stream's, but for that of a message which is too long. */
 static ssize_t try_send(evloop_stream *stream, const struct iovec *iov, unsigned count)
 {
     struct evloop_outgoing outgoing = {
@@ -376,7 +377,7 @@ static ssize_t try_send(evloop_stream *stream, const struct iovec *iov, unsigned
     ssize_t n = poller_try_send(stream_poller(stream), &stream->endpoint_, &outgoing);
     if (n > 0)
         stream_note(stream, TIMEOUT_WRITE);
-    else if (n < 0 && n != -EAGAIN)
+    else if (n < 0 && n != -EAGAIN && !(n == -EMSGSIZE && stream->flags_ & STREAM_MESSAGES))
         stream_fail(stream, (int)n);
     return n;
 }

@@ -3,8 +3,8 @@
  * the time; the timer, when it fires, looks how long ago that was, and goes on for the rest. So it
  * is restarted once a deadline, not once a byte.
  *
- * Invariant: while the stream has a deadline the timer is active, and due no later than that; armed_
- * is that moment, by the loop's clock.
+ * Invariant: while the stream has a deadline the timer is active, and due no later than that;
+ * armed_ is that moment, by the loop's clock.
  */
 #include "io/stream.h"
 

@@ -1,7 +1,7 @@
 /*
- * buffer.c: the memory that receives lend. One buffer at a time is lent; a user may keep it, and the
- * next receive takes another. At most buffers.most are kept at a time; a buffer that comes back is
- * freed, unless it is the next to be lent. Loop's thread only.
+ * buffer.c: the memory that receives lend. One buffer at a time is lent; a user may keep it, and
+ * the next receive takes another. At most buffers.most are kept at a time; a buffer that comes back
+ * is freed, unless it is the next to be lent. Loop's thread only.
  */
 #include <errno.h>
 

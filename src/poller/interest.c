@@ -325,16 +325,21 @@ static unsigned told_events(unsigned asked, unsigned events)
     return told ? told : asked;
 }
 
+static bool is_unused(const struct descriptor *descriptor)
+{
+    return list_empty(&descriptor->watches) && !descriptor->endpoint;
+}
+
 void interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events)
 {
     struct interest *interest = &poller->interest;
     struct descriptor *descriptor = find(interest, fd);
-    if (descriptor && descriptor->endpoint && descriptor->generation == generation) {
-        ready_collect(poller, descriptor->endpoint, events);
+    if (!descriptor || descriptor->generation != generation || is_unused(descriptor)) {
+        poller->reopen_wanted = true; /* a dead registration would keep the loop spinning */
         return;
     }
-    if (!descriptor || descriptor->generation != generation || list_empty(&descriptor->watches)) {
-        poller->reopen_wanted = true; /* a dead registration would keep the loop spinning */
+    if (descriptor->endpoint) {
+        ready_collect(poller, descriptor->endpoint, events);
         return;
     }
     list_each(&descriptor->watches, link, following) {

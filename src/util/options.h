@@ -10,8 +10,8 @@
 
 /*
  * Fills `options` (of which this library knows `known` bytes, all zero but its size) from what was
- * given, which begins with its size: what an older struct lacks stays, what a newer one adds must be
- * 0. -EINVAL: smaller than any version; -E2BIG: asks for what this library does not know.
+ * given, which begins with its size: what an older struct lacks stays, what a newer one adds must
+ * be 0. -EINVAL: smaller than any version; -E2BIG: asks for what this library does not know.
  */
 static inline int options_read(void *options, size_t known, size_t oldest, const void *given)
 {
