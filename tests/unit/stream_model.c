@@ -127,6 +127,8 @@ static void on_read(evloop_stream *stream, ssize_t n, const void *data)
     struct node *node = stream->data;
     assert_true(node->open && !node->closing && !node->graceful && node->reading);
     if (n < 0) {
+        if (node->into) /* what came before is in the memory */
+            read_records(node, node->memory, evloop_stream_read_count(stream));
         node->reading = false;
         if (n == EVLOOP_EOF) {
             assert_true(node->peer->shut || node->peer->gone);
@@ -312,8 +314,9 @@ static void do_cancel(struct node *node)
 
 static void do_read_start(struct node *node)
 {
+    bool reading = evloop_stream_reading(&node->stream) && !node->closing;
     int err = evloop_stream_read_start(&node->stream, on_read);
-    if (node->reading && node->open && !node->closing && !node->graceful) {
+    if (reading) {
         assert_int_equal(err, -EBUSY);
     } else if (err == 0) {
         node->reading = true;
