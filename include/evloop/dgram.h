@@ -310,7 +310,8 @@ EVLOOP_API size_t evloop_dgram_queued(const evloop_dgram *d);
 
 /**
  * Has fn called when the queue has grown to high bytes or more, and when it has shrunk again to low
- * or fewer. high == 0: not any more.
+ * or fewer: both, always, even if it has shrunk before the first could be told. high == 0: not any
+ * more.
  * Errors: -EINVAL (low is not below high). Since 0.1.0.
  */
 EVLOOP_API int evloop_dgram_set_watermarks(evloop_dgram *d, size_t low, size_t high,
