@@ -4,11 +4,11 @@
  * path.
  *
  * Back-pressure from end to end: when much is queued for one end (HIGH), the other end is not read
- * any more, so that its peer has to wait, until most of that has gone out (LOW). Whatever the speeds
- * are, a connection costs no more than HIGH, and what one read brings, each way.
+ * any more, so that its peer has to wait, until most of that has gone out (LOW). Whatever the
+ * speeds are, a connection costs no more than HIGH, and what one read brings, each way.
  *
- * An end that sends no more may still receive: this is passed on. What fails at one end fails at the
- * other, with a reset: nobody is to take half an answer for a whole one.
+ * An end that sends no more may still receive: this is passed on. What fails at one end fails at
+ * the other, with a reset: nobody is to take half an answer for a whole one.
  */
 #define _POSIX_C_SOURCE 200809L
 

@@ -1,8 +1,8 @@
 /*
  * The echo server: a listener and its streams, all on one loop.
  *
- * What is read is sent. When much is queued for a client it is not read any more, until most of that
- * has gone out: a connection holds HIGH bytes and what one read brought at most.
+ * What is read is sent. When much is queued for a client it is not read any more, until most of
+ * that has gone out: a connection holds HIGH bytes and what one read brought at most.
  */
 #define _POSIX_C_SOURCE 200809L
 

@@ -128,8 +128,8 @@ static bool take_number(struct http_text *text, uint64_t *number)
 }
 
 /*
- * "bytes=0-99", "bytes=100-", "bytes=-100": 206; 416 if there is nothing there; 200 if it is none of
- * the three: several ranges, for instance, which a server need not serve.
+ * "bytes=0-99", "bytes=100-", "bytes=-100": 206; 416 if there is nothing there; 200 if it is none
+ * of the three: several ranges, for instance, which a server need not serve.
  */
 static int parse_range(struct http_text text, uint64_t size, uint64_t *first, uint64_t *last)
 {

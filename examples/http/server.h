@@ -19,8 +19,8 @@ struct server {
 /* The callback of a listener whose data is the server. */
 void server_on_connection(evloop_listener *listener);
 /*
- * The end begins: idle connections are closed, the others when they have been answered. To be called
- * before the loop's shutdown.
+ * The end begins: idle connections are closed, the others when they have been answered. To be
+ * called on the loop's thread, before its shutdown.
  */
 void server_end(struct server *server, evloop *loop);
 

@@ -1,6 +1,6 @@
 /*
- * http.c: the HTTP example as a program: driven by curl, by ab and wrk where they are installed, and
- * by requests made by hand.
+ * http.c: the HTTP example as a program: driven by curl, by ab and wrk where they are installed,
+ * and by requests made by hand.
  */
 #include "programs.h"
 

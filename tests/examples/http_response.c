@@ -1,5 +1,6 @@
 /*
- * http_response.c: the HTTP example's answers: conditions, ranges, dates, and the heads that say so.
+ * http_response.c: the HTTP example's answers: conditions, ranges, dates, and the heads that say
+ * so.
  */
 #include "support.h"
 
