@@ -356,10 +356,13 @@ static bool check_connections(void)
     report_check(c->failed == 0 && all && c->completed == c->opened, "clients",
                  "%u connected, %u ended in order, %u failed%s%s", c->connected, c->completed,
                  c->failed, c->failed ? ": " : "", c->first_failure);
-    report_check(served, "server",
-                 "%llu accepted, %llu closed, %llu broken; %llu answers had to wait for the reader",
-                 (unsigned long long)s->accepted, (unsigned long long)s->closed,
-                 (unsigned long long)s->broken, (unsigned long long)s->held_back);
+    report_check(
+        served, "server",
+        "%llu accepted (%llu times in vain), %llu closed, %llu broken; %llu times a client "
+        "was not read since it did not read",
+        (unsigned long long)s->accepted, (unsigned long long)s->refused,
+        (unsigned long long)s->closed, (unsigned long long)s->broken,
+        (unsigned long long)s->held_back);
     return c->failed == 0 && all && c->completed == c->opened && served;
 }
 
