@@ -9,6 +9,22 @@ enum { MOST_IN_A_ROW = 12 };
 
 static const char *const names[OVERS] = {"tcp", "unix", "seqpacket", "pipe"};
 
+/* What a test that fails was about. */
+static char about[128];
+
+static int tear_down(void **state)
+{
+    if (about[0])
+        print_error("%s\n", about);
+    about[0] = '\0';
+    return support_teardown(state);
+}
+
+#define ENTRY(name)                                                                                \
+    {                                                                                              \
+#name, name, support_setup, tear_down, (void *)#name                                       \
+    }
+
 /* How often each call is made when nothing fails. */
 static void count_calls(enum exchange_over over, unsigned counts[CALLS])
 {
@@ -52,12 +68,13 @@ static void each_call_fails(enum exchange_over over)
             for (unsigned nth = 1; nth <= counts[call]; nth = following(nth)) {
                 if (leaves_a_gap(over, *err))
                     continue;
-                print_message("%s: %s %u: %s\n", names[over], call_name((enum call)call), nth,
-                              evloop_err_name(*err));
+                snprintf(about, sizeof about, "%s: %s %u: %s", names[over],
+                         call_name((enum call)call), nth, evloop_err_name(*err));
                 unsigned told = play(over, (enum call)call, nth, 1, *err);
                 if (*err == EINTR)
                     assert_int_equal(told, 0);
             }
+    about[0] = '\0';
 }
 
 TEST(whatever_call_fails_over_tcp_nobody_is_lied_to)
@@ -168,15 +185,15 @@ TEST(a_file_that_goes_through_memory_may_fail_to_be_read)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_ENTRY(whatever_call_fails_over_tcp_nobody_is_lied_to),
-        TEST_ENTRY(whatever_call_fails_over_a_unix_socket_nobody_is_lied_to),
-        TEST_ENTRY(whatever_call_fails_over_messages_nobody_is_lied_to),
-        TEST_ENTRY(whatever_call_fails_over_a_pipe_nobody_is_lied_to),
-        TEST_ENTRY(calls_that_are_interrupted_are_made_again),
-        TEST_ENTRY(every_call_that_can_be_is_interrupted_in_one_exchange),
-        TEST_ENTRY(a_little_at_a_time_is_sent_of_a_file),
-        TEST_ENTRY(a_file_that_the_kernel_cannot_send_goes_through_memory),
-        TEST_ENTRY(a_file_that_goes_through_memory_may_fail_to_be_read),
+        ENTRY(whatever_call_fails_over_tcp_nobody_is_lied_to),
+        ENTRY(whatever_call_fails_over_a_unix_socket_nobody_is_lied_to),
+        ENTRY(whatever_call_fails_over_messages_nobody_is_lied_to),
+        ENTRY(whatever_call_fails_over_a_pipe_nobody_is_lied_to),
+        ENTRY(calls_that_are_interrupted_are_made_again),
+        ENTRY(every_call_that_can_be_is_interrupted_in_one_exchange),
+        ENTRY(a_little_at_a_time_is_sent_of_a_file),
+        ENTRY(a_file_that_the_kernel_cannot_send_goes_through_memory),
+        ENTRY(a_file_that_goes_through_memory_may_fail_to_be_read),
     };
     support_limit(120);
     return RUN_TESTS("fault: calls of streams", tests);
