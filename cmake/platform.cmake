@@ -1,5 +1,5 @@
 # What depends on the system: the poller's sources, and what the C library offers. Sets
-#   EVLOOP_PLATFORM_SOURCES      the files of src/poller that are this system's
+#   EVLOOP_PLATFORM_SOURCES      the files that are this system's
 #   EVLOOP_PLATFORM_DEFINITIONS  for every source of the library
 #   EVLOOP_BACKENDS              the pollers' names, the best first
 
@@ -20,7 +20,8 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         src/poller/poller_epoll.c
         src/poller/socket_dgram_linux.c
         src/poller/socket_linux.c
-        src/poller/transfer_linux.c)
+        src/poller/transfer_linux.c
+        src/util/cpu_linux.c)
     list(APPEND EVLOOP_PLATFORM_DEFINITIONS _GNU_SOURCE)
     list(APPEND EVLOOP_BACKENDS epoll)
 

@@ -5,27 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-static void allow_descriptors(size_t count)
-{
-    struct rlimit limit;
-
-    bench_check(getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
-    if (limit.rlim_cur >= count)
-        return;
-    limit.rlim_cur = limit.rlim_max < count ? limit.rlim_max : (rlim_t)count;
-    if (limit.rlim_cur < count || setrlimit(RLIMIT_NOFILE, &limit))
-        bench_skip("too few descriptors allowed");
-}
 
 void pipes_open(struct pipes *pipes, const struct bench *bench)
 {
     pipes->count = bench->objects;
     pipes->active = bench->active;
     pipes->ends = bench_alloc(pipes->count, sizeof *pipes->ends);
-    allow_descriptors(2 * pipes->count + 64);
+    bench_allow_descriptors(2 * pipes->count + 64);
     for (size_t i = 0; i < pipes->count; i++) {
         int fds[2];
 

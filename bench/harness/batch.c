@@ -8,43 +8,50 @@
 
 enum { FIRST_BATCH = 16, BATCHES_A_BUDGET = 16, BATCHES_MAX = 4 * BATCHES_A_BUDGET };
 
-static uint64_t timed(const struct batch_ops *ops, void *self, size_t count)
+static uint64_t timed(const struct batch_work *work, size_t count)
 {
-    uint64_t begin_ns = clock_cpu_ns();
+    uint64_t begin_ns = clock_ns(work->clock);
 
-    ops->batch(self, count);
-    return clock_cpu_ns() - begin_ns;
+    work->batch(work->self, count);
+    return clock_ns(work->clock) - begin_ns;
 }
 
 /* The batches on the way there warm caches and branches, and do not count. */
-static size_t find_batch(const struct batch_ops *ops, void *self, const struct bench_budget *budget)
+static size_t find_batch(const struct batch_work *work, const struct bench_budget *budget)
 {
-    size_t batch = FIRST_BATCH;
+    size_t batch = work->first;
 
     while (batch < budget->count / BATCHES_A_BUDGET &&
-           timed(ops, self, batch) < budget->time_ns / BATCHES_A_BUDGET)
+           timed(work, batch) < budget->time_ns / BATCHES_A_BUDGET)
         batch *= 2;
     return batch;
 }
 
-void batch_run(const struct bench *bench, const void *ops, const struct bench_budget *budget,
-               double *values)
+double batch_measure(const struct batch_work *work, const struct bench_budget *budget)
 {
-    const struct batch_ops *system = ops;
-    void *self = system->open(bench);
-    size_t batch = find_batch(system, self, budget);
+    size_t batch = find_batch(work, budget);
     double each_ns[BATCHES_MAX];
     uint64_t all_ns = 0;
     size_t batches = 0;
 
     while (batches == 0 ||
            (batches < BATCHES_MAX && all_ns < budget->time_ns && batches * batch < budget->count)) {
-        uint64_t spent_ns = timed(system, self, batch);
+        uint64_t spent_ns = timed(work, batch);
 
         each_ns[batches++] = (double)spent_ns / (double)batch;
         all_ns += spent_ns;
     }
-    values[0] = bench_median(each_ns, batches);
+    return bench_median(each_ns, batches);
+}
+
+void batch_run(const struct bench *bench, const void *ops, const struct bench_budget *budget,
+               double *values)
+{
+    const struct batch_ops *system = ops;
+    const struct batch_work work = {system->batch, system->open(bench), CLOCK_THREAD_CPUTIME_ID,
+                                    FIRST_BATCH};
+
+    values[0] = batch_measure(&work, budget);
 }
 
 void batch_run_rate(const struct bench *bench, const void *ops, const struct bench_budget *budget,

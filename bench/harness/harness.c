@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,6 +53,18 @@ void *bench_alloc(size_t count, size_t size)
     bench_check(memory ? 0 : -1, "malloc");
     memset(memory, 0, count * size);
     return memory;
+}
+
+void bench_allow_descriptors(size_t count)
+{
+    struct rlimit limit;
+
+    bench_check(getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
+    if (limit.rlim_cur >= count)
+        return;
+    limit.rlim_cur = limit.rlim_max < count ? limit.rlim_max : (rlim_t)count;
+    if (limit.rlim_cur < count || setrlimit(RLIMIT_NOFILE, &limit))
+        bench_skip("too few descriptors allowed");
 }
 
 static bool read_all(int fd, void *answer, size_t size)

@@ -155,6 +155,9 @@ _Noreturn void bench_skip(const char *why);
 /** Memory that is there: zeroed, and touched, so that no measurement pays for its pages. */
 void *bench_alloc(size_t count, size_t size);
 
+/** Allows this process so many descriptors; skips the measurement if it cannot. */
+void bench_allow_descriptors(size_t count);
+
 /** The median; sorts the values. */
 double bench_median(double *values, size_t count);
 

@@ -15,9 +15,14 @@ static void count_free(void *memory)
     counting_resize(memory, 0);
 }
 
-static size_t loop_bytes(void)
+void memory_count_libevent(void)
 {
     event_set_mem_functions(count_malloc, counting_resize, count_free);
+}
+
+static size_t loop_bytes(void)
+{
+    memory_count_libevent();
     bench_check(event_base_new() ? 0 : -1, "event_base_new");
     return counting_bytes();
 }

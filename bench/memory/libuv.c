@@ -23,12 +23,17 @@ static void count_free(void *memory)
     counting_resize(memory, 0);
 }
 
+void memory_count_libuv(void)
+{
+    bench_check(uv_replace_allocator(count_malloc, counting_resize, count_calloc, count_free),
+                "uv_replace_allocator");
+}
+
 static size_t loop_bytes(void)
 {
     uv_loop_t loop;
 
-    bench_check(uv_replace_allocator(count_malloc, counting_resize, count_calloc, count_free),
-                "uv_replace_allocator");
+    memory_count_libuv();
     bench_check(uv_loop_init(&loop), "uv_loop_init");
     return sizeof loop + counting_bytes();
 }

@@ -15,6 +15,10 @@ struct memory_ops {
 void *counting_resize(void *memory, size_t size);
 size_t counting_bytes(void);
 
+/** All that these libraries allocate from here on is counted. */
+void memory_count_libuv(void);
+void memory_count_libevent(void);
+
 extern const struct memory_ops memory_evloop_default;
 extern const struct memory_ops memory_evloop_small;
 extern const struct memory_ops memory_libuv;

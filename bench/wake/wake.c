@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "../harness/clock.h"
-#include "pin.h"
+#include "../harness/pin.h"
 
 enum { WARM_UP = 500, ROUND_TRIP_NS = 10000 };
 

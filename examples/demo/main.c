@@ -303,7 +303,6 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN); /* write() says EPIPE instead */
 }
 
 static void start(void)
@@ -318,7 +317,7 @@ static void start(void)
     must("server", server_start(&demo.server, demo.serving.loop));
     demo.server.on_finish = on_server_finish;
     must("timers", timers_start(&demo.timers, demo.serving.loop, options->timers));
-    must("clients", clients_start(&demo.clients, demo.loading.loop, options, demo.server.port));
+    must("clients", clients_start(&demo.clients, demo.loading.loop, options, &demo.server.address));
 
     demo.tick.name = "tick";
     demo.watchdog.name = "watchdog";

@@ -3,7 +3,9 @@
  *
  * dgram.c         receiving, closing; callbacks that are due
  * dgram_open.c    opening
- * dgram_send.c    sending
+ * dgram_send.c    what users call to send
+ * dgram_queue.c   what waits to be sent
+ * dgram_source.c  how it becomes messages
  * dgram_network.c what the network does with what is sent; groups
  *
  * Whatever a socket has to tell beside what comes, it tells in dgram_call(), in one order: what was
@@ -67,7 +69,55 @@ struct dgram_traits {
 int dgram_attach(evloop *loop, evloop_dgram *d, int fd, const struct dgram_traits *traits);
 void dgram_call(struct evloop_handle *handle);
 
-/* dgram_send.c */
+/* What messages are made of: a datagram, or several of one size in a row. */
+struct dgram_source {
+    const struct iovec *iov;
+    unsigned iov_count;
+    unsigned segment_size;
+    bool cut; /* by us: one segment a message */
+    size_t size;
+    const evloop_address *to;
+    const evloop_address *from;
+};
+
+/* How many of the bytes that are left go into one message. */
+size_t dgram_bytes_of_message(const struct dgram_source *source, size_t left);
+/* Adds messages from this byte on; false if no more can be added. */
+bool dgram_add_messages(const struct dgram_source *source, size_t at,
+                        struct evloop_outgoing *outgoing);
+
+/* Adds a datagram, which is one message; there is room. */
+static inline void dgram_add_message(const struct iovec *iov, unsigned iov_count,
+                                     const evloop_address *to, const evloop_address *from,
+                                     struct evloop_outgoing *outgoing)
+{
+    struct outgoing_message *message = &outgoing->messages[outgoing->message_count++];
+    message->iov = iov;
+    message->iov_count = iov_count;
+    message->segment_size = 0;
+    message->to = to;
+    message->from = from;
+}
+
+/* What an error means for the message that met it. */
+enum dgram_verdict { ITS_OWN, SEND_AGAIN, CUT_AND_SEND_AGAIN };
+
+/* dgram_queue.c */
+void dgram_append(evloop_dgram *d, struct evloop_packet *packet);
+/* Appends a copy of what begins at this byte of a datagram, or of several. */
+int dgram_queue_copy(evloop_dgram *d, const evloop_datagram *datagram, size_t at);
+void dgram_set_to(struct evloop_packet *packet, const evloop_address *to);
+/* A packet is over: if anybody is to be told, it waits for that. */
+void dgram_finish(evloop_dgram *d, struct evloop_packet *packet, int status);
+/* After the queue has changed: the watermark's callback may be due. */
+void dgram_note_size(evloop_dgram *d);
+/* Offers the queue to the kernel as it is; it does not wait. */
+void dgram_offer_queue(evloop_dgram *d);
+enum dgram_verdict dgram_judge(evloop_dgram *d, int err, bool segments);
+/* After a message went: the error that was met before was not its own. */
+void dgram_note_network_error(evloop_dgram *d);
+/* After a message went: the system has bound the socket. */
+void dgram_note_port(evloop_dgram *d);
 void dgram_gather(struct evloop_operation *operation, struct evloop_outgoing *outgoing);
 void dgram_sent(struct evloop_operation *operation, const struct evloop_completion *completion);
 void dgram_flush(struct evloop_handle *handle);

@@ -35,7 +35,8 @@ enum {
     STREAM_SOCKET = 1 << 15,
     STREAM_MESSAGES = 1 << 16, /* seqpacket */
     STREAM_RESTORE = 1 << 17,  /* the descriptor gets its former state back */
-    STREAM_TIMED = 1 << 18     /* has a deadline that depends on what comes and goes */
+    STREAM_TIMED = 1 << 18,    /* has a deadline that depends on what comes and goes */
+    STREAM_FULL_DUE = 1 << 19  /* the queue was above its watermark, and nobody was told */
 };
 
 enum stream_timeout { TIMEOUT_READ, TIMEOUT_WRITE, TIMEOUT_IDLE, TIMEOUT_END };

@@ -297,15 +297,24 @@ static void add_control(struct msghdr *header, const struct outgoing_message *me
 static void address(struct msghdr *header, const struct outgoing_message *message,
                     struct control_out *control)
 {
-    memset(header, 0, sizeof *header);
-    if (message->to && message->to->size) {
-        header->msg_name = (void *)(uintptr_t)&message->to->of;
-        header->msg_namelen = message->to->size;
-    }
+    bool named = message->to && message->to->size;
+    header->msg_name = named ? (void *)(uintptr_t)&message->to->of : NULL;
+    header->msg_namelen = named ? message->to->size : 0;
     header->msg_iov = (struct iovec *)(uintptr_t)message->iov;
     header->msg_iovlen = message->iov_count;
+    header->msg_control = NULL;
+    header->msg_controllen = 0;
+    header->msg_flags = 0;
     if (message->from || message->segment_size)
         add_control(header, message, control);
+}
+
+/* The call for one costs less. */
+static int send_all(int fd, struct mmsghdr *headers, unsigned count)
+{
+    if (count == 1)
+        return sendmsg(fd, &headers[0].msg_hdr, MSG_NOSIGNAL) < 0 ? -1 : 1;
+    return sendmmsg(fd, headers, count, MSG_NOSIGNAL);
 }
 
 int message_send(int fd, const struct outgoing_message *messages, unsigned count)
@@ -316,7 +325,7 @@ int message_send(int fd, const struct outgoing_message *messages, unsigned count
     for (unsigned i = 0; i < count; i++)
         address(&headers[i].msg_hdr, &messages[i], &control[i]);
     do
-        n = sendmmsg(fd, headers, count, MSG_NOSIGNAL);
+        n = send_all(fd, headers, count);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
 }

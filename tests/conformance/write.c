@@ -409,6 +409,34 @@ static void a_producer_is_driven_by_watermarks(struct scene *scene)
     expect_nothing(scene);
 }
 
+static void a_queue_that_is_full_for_a_moment_is_told_twice(struct scene *scene)
+{
+    meet(scene);
+    assert_int_equal(evloop_stream_set_watermarks(&scene->a.stream, 0, 5, on_watermark), 0);
+    say(&scene->a, "hello"); /* it is gone at the end of this turn */
+    assert_int_equal(evloop_stream_queued(&scene->a.stream), 5);
+    expect(scene, "a", "full; drained");
+    hear(&scene->b);
+    expect(scene, "b", "read hello");
+}
+
+static void a_queue_that_is_lost_is_told_to_have_drained(struct scene *scene)
+{
+    evloop_stream *stream = &scene->a.stream;
+    meet_narrowly(scene);
+    assert_int_equal(evloop_stream_set_watermarks(stream, 0, 1, on_watermark), 0);
+    while (scene->a.events[FULL] == scene->a.events[DRAINED]) {
+        assert_int_equal(evloop_stream_send(stream, pattern_at(0), PATTERN_SPAN), 0);
+        scene_turn(scene);
+    }
+    notes_forget(scene);
+    leave(&scene->b);
+    expect(scene, "b", "closed");
+    expect(scene, "a", "drained");
+    assert_int_not_equal(evloop_stream_error(stream), 0);
+    assert_int_equal(evloop_stream_queued(stream), 0);
+}
+
 static void watermarks_that_are_none_are_refused(struct scene *scene)
 {
     evloop_stream *stream = &scene->a.stream;
@@ -519,6 +547,8 @@ const struct script write_scripts[] = {
     SCRIPT(a_write_of_this_turn_is_taken_back, ANY),
     SCRIPT(the_watermarks_are_told_when_they_are_passed, ANY),
     SCRIPT(a_producer_is_driven_by_watermarks, ANY),
+    SCRIPT(a_queue_that_is_full_for_a_moment_is_told_twice, ANY),
+    SCRIPT(a_queue_that_is_lost_is_told_to_have_drained, ANY),
     SCRIPT(watermarks_that_are_none_are_refused, ANY),
     SCRIPT(a_file_is_written_to_a_slow_reader, ANY),
     SCRIPT(a_file_that_ends_too_early_fails_the_stream, ANY),

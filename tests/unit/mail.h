@@ -29,7 +29,7 @@ struct box {
     size_t batches; /* callbacks with datagrams */
     size_t largest; /* batch */
     size_t errors;
-    int error; /* the last one */
+    int error;  /* the last one */
     bool about; /* which was about error_mail */
     struct mail error_mail;
     bool closed;

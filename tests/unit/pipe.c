@@ -2,6 +2,7 @@
  * pipe.c: pipes to children; the standard descriptors as streams, whatever they are; what becomes
  * of a descriptor that others share.
  */
+#include "net.h"
 #include "taker.h"
 
 #include <fcntl.h>
@@ -15,21 +16,21 @@ static bool blocks(int fd)
 }
 
 /* Puts a descriptor, which is taken over, in the place of a standard one for a while. */
-struct place {
+struct standard {
     int number;
     int saved;
 };
 
-static struct place place_put(int number, int fd)
+static struct standard standard_put(int number, int fd)
 {
-    struct place place = {number, fcntl(number, F_DUPFD_CLOEXEC, 3)};
+    struct standard place = {number, fcntl(number, F_DUPFD_CLOEXEC, 3)};
     check(place.saved >= 0);
     check(dup2(fd, number) == number);
     close(fd);
     return place;
 }
 
-static void place_restore(const struct place *place)
+static void standard_restore(const struct standard *place)
 {
     check(dup2(place->saved, place->number) == place->number);
     close(place->saved);
@@ -37,10 +38,10 @@ static void place_restore(const struct place *place)
 
 static int file_with(const char *text)
 {
-    char path[] = "/tmp/evloop-test-XXXXXX";
-    int fd = mkostemp(path, O_CLOEXEC);
-    check(fd >= 0);
-    unlink(path);
+    FILE *file = tmpfile();
+    check(file);
+    int fd = fcntl(fileno(file), F_DUPFD_CLOEXEC, 0);
+    check(fclose(file) == 0);
     check(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
     check(lseek(fd, 0, SEEK_SET) == 0);
     return fd;
@@ -165,13 +166,38 @@ TEST(a_writer_learns_that_the_reader_is_gone)
     loop_end(loop);
 }
 
+static void on_watermark(evloop_stream *stream, bool full)
+{
+    trace(full ? 'f' : evloop_stream_error(stream) ? 'e' : 'r');
+}
+
+/* It has no other callback that could tell. */
+TEST(a_writer_that_waits_for_room_learns_that_the_reader_is_gone)
+{
+    static const char text[200 * 1024];
+    evloop *loop = loop_new();
+    evloop_stream to = {0};
+    int end = -1;
+    assert_int_equal(evloop_pipe_to(loop, &to, &end), 0);
+    assert_int_equal(evloop_stream_set_watermarks(&to, 1, 1000, on_watermark), 0);
+    assert_int_equal(evloop_stream_send(&to, text, sizeof text), 0);
+    loop_turn(loop);
+    assert_trace("f");
+    close(end);
+    loop_turn(loop);
+    assert_trace("e");
+    assert_int_equal(evloop_stream_send(&to, "x", 1), -EPIPE);
+    stream_end(loop, &to);
+    loop_end(loop);
+}
+
 /* ---- the standard descriptors ---------------------------------------------------------------- */
 
 static void read_standard_input(const char *expected, int fd)
 {
     evloop *loop = loop_new();
     struct taker taker = {0};
-    struct place place = place_put(STDIN_FILENO, fd);
+    struct standard place = standard_put(STDIN_FILENO, fd);
     assert_int_equal(evloop_stdin_open(loop, &taker.stream), 0);
     taker_start(&taker);
     taker_await_end(loop, &taker);
@@ -180,7 +206,7 @@ static void read_standard_input(const char *expected, int fd)
     stream_end(loop, &taker.stream);
     assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0);
     assert_true(blocks(STDIN_FILENO));
-    place_restore(&place);
+    standard_restore(&place);
     loop_end(loop);
 }
 
@@ -211,16 +237,16 @@ TEST(standard_input_may_be_a_pipe)
 
 TEST(standard_input_may_be_a_named_pipe)
 {
-    char path[] = "/tmp/evloop-test-XXXXXX";
-    assert_non_null(mkdtemp(path));
-    char name[64];
-    snprintf(name, sizeof name, "%s/pipe", path);
+    char place[PLACE_SIZE];
+    char name[PLACE_SIZE + 8];
+    place_make(place);
+    snprintf(name, sizeof name, "%s/pipe", place);
     assert_int_equal(mkfifo(name, 0600), 0);
     int in = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     int out = open(name, O_WRONLY | O_CLOEXEC);
     check(in >= 0 && out >= 0 && fcntl(in, F_SETFL, 0) == 0);
     unlink(name);
-    rmdir(path);
+    place_remove(place);
     assert_int_equal(write(out, "named", 5), 5);
     close(out);
     read_standard_input("named", in);
@@ -241,14 +267,14 @@ TEST(a_file_is_read_from_where_it_stands_and_written_to_where_it_stands)
     evloop_stream stream = {0};
     char text[16] = "";
     int fd = file_with("0123456789");
-    struct place place = place_put(STDOUT_FILENO, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    struct standard place = standard_put(STDOUT_FILENO, fcntl(fd, F_DUPFD_CLOEXEC, 0));
     check(lseek(fd, 4, SEEK_SET) == 4);
     int err = evloop_stdout_open(loop, &stream);
     if (!err)
         err = evloop_stream_send(&stream, "xyz", 3);
     int closed = evloop_stream_close_gracefully(&stream, EVLOOP_FOREVER, NULL);
     int ran = evloop_run(loop, EVLOOP_RUN_DEFAULT);
-    place_restore(&place); /* nothing is asserted before, so that it can be seen */
+    standard_restore(&place); /* nothing is asserted before, so that it can be seen */
     assert_int_equal(err, 0);
     assert_int_equal(closed, 0);
     assert_int_equal(ran, 0);
@@ -266,13 +292,13 @@ TEST(standard_error_is_a_stream_too)
     evloop *loop = loop_new();
     evloop_stream stream = {0};
     blocking_pipe(fds);
-    struct place place = place_put(STDERR_FILENO, fds[1]);
+    struct standard place = standard_put(STDERR_FILENO, fds[1]);
     int err = evloop_stderr_open(loop, &stream);
     if (!err)
         err = evloop_stream_send(&stream, "oops", 4);
     int closed = evloop_stream_close_gracefully(&stream, EVLOOP_FOREVER, NULL);
     int ran = evloop_run(loop, EVLOOP_RUN_DEFAULT);
-    place_restore(&place);
+    standard_restore(&place);
     assert_int_equal(err, 0);
     assert_int_equal(closed, 0);
     assert_int_equal(ran, 0);
@@ -309,7 +335,7 @@ TEST(a_pipe_that_is_shared_stays_blocking_for_the_others)
     evloop *loop = loop_new();
     struct taker taker = {0};
     blocking_pipe(fds);
-    struct place place = place_put(STDIN_FILENO, fcntl(fds[0], F_DUPFD_CLOEXEC, 0));
+    struct standard place = standard_put(STDIN_FILENO, fcntl(fds[0], F_DUPFD_CLOEXEC, 0));
     assert_int_equal(evloop_stdin_open(loop, &taker.stream), 0);
     assert_true(blocks(STDIN_FILENO));
     assert_true(blocks(fds[0]));
@@ -319,7 +345,7 @@ TEST(a_pipe_that_is_shared_stays_blocking_for_the_others)
     taker_await(loop, &taker, 1);
     assert_string_equal(taker.text, "x");
     stream_end(loop, &taker.stream);
-    place_restore(&place);
+    standard_restore(&place);
     loop_end(loop);
     fds_close(fds);
 }
@@ -484,6 +510,7 @@ int main(void)
         TEST_ENTRY(the_childs_end_blocks_and_is_inherited_by_no_other_child),
         TEST_ENTRY(a_pipe_that_is_refused_leaves_nothing),
         TEST_ENTRY(a_writer_learns_that_the_reader_is_gone),
+        TEST_ENTRY(a_writer_that_waits_for_room_learns_that_the_reader_is_gone),
         TEST_ENTRY(standard_input_may_be_a_file),
         TEST_ENTRY(standard_input_may_be_an_empty_file),
         TEST_ENTRY(standard_input_may_be_nothing),

@@ -231,6 +231,22 @@ TEST(closing_puts_the_mode_back)
     terminal_end(&terminal);
 }
 
+TEST(a_mode_does_not_depend_on_the_one_before)
+{
+    evloop *loop = loop_new();
+    struct terminal terminal = terminal_new();
+    evloop_stream stream = {0};
+    open_stream(loop, &stream, &terminal);
+    assert_int_equal(evloop_tty_set_mode(&stream, EVLOOP_TTY_CBREAK), 0);
+    struct termios cbreak = mode_of(terminal.slave);
+    assert_int_equal(evloop_tty_set_mode(&stream, EVLOOP_TTY_RAW), 0);
+    assert_int_equal(evloop_tty_set_mode(&stream, EVLOOP_TTY_CBREAK), 0);
+    assert_true(has_mode(&terminal, &cbreak));
+    stream_end(loop, &stream);
+    loop_end(loop);
+    terminal_end(&terminal);
+}
+
 TEST(normal_is_what_it_was_before)
 {
     evloop *loop = loop_new();
@@ -550,6 +566,7 @@ int main(void)
         TEST_ENTRY(the_terminal_of_others_stays_blocking),
         TEST_ENTRY(the_side_of_keyboard_and_screen_stays_the_same_terminal),
         TEST_ENTRY(closing_puts_the_mode_back),
+        TEST_ENTRY(a_mode_does_not_depend_on_the_one_before),
         TEST_ENTRY(normal_is_what_it_was_before),
         TEST_ENTRY(the_last_of_several_streams_puts_the_mode_back),
         TEST_ENTRY(releasing_the_descriptor_puts_the_mode_back),

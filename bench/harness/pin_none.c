@@ -8,9 +8,20 @@ int pin_here(void)
     return -1;
 }
 
+int pin_elsewhere(int core)
+{
+    (void)core;
+    return -1;
+}
+
 int pin_to(pthread_t thread, int core)
 {
     (void)thread;
     (void)core;
     return -1;
+}
+
+void pin_yielding(pthread_t thread)
+{
+    (void)thread;
 }
