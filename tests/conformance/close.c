@@ -506,6 +506,36 @@ static void a_graceful_close_waits_for_the_connection(struct scene *scene)
     expect(scene, "a", "connect 0; write 8 0; closed");
 }
 
+/* The kernel connects, but nobody ever accepts. */
+static void a_graceful_close_of_what_connects_has_its_deadline(struct scene *scene)
+{
+    static struct request request;
+    evloop_connect_options options = evloop_connect_options_default();
+    options.timeout_ns = EVLOOP_SEC(3600);
+    door_open(&scene->door, NULL);
+    assert_int_equal(evloop_listener_pause(&scene->door.listener), 0);
+    dial(&scene->a, &options);
+    put_text(&scene->a, &request, "anybody");
+    uint64_t begin = clock_ns();
+    leave_gracefully(&scene->a, EVLOOP_MS(20));
+    expect(scene, "a", "connect 0; write 7 0; closed");
+    assert_true(clock_ns() - begin >= EVLOOP_MS(20));
+}
+
+static void a_close_hastens_a_graceful_one(struct scene *scene)
+{
+    static struct request request;
+    meet_narrowly(scene);
+    put(&scene->a, &request, TOO_MUCH);
+    leave_gracefully(&scene->a, EVLOOP_SEC(3600));
+    expect_nothing(scene);
+    assert_int_equal(evloop_stream_close_gracefully(&scene->a.stream, EVLOOP_SEC(1), on_closed),
+                     -EALREADY);
+    leave(&scene->a);
+    scene_until(scene, scene->a.events[CLOSED]);
+    expect(scene, "a", "write %zu ECANCELED; closed", request.write.written);
+}
+
 const struct script close_scripts[] = {
     SCRIPT(closing_is_told_once_and_not_inside_the_call, ANY),
     SCRIPT(closing_needs_no_callback, ANY),
@@ -537,5 +567,7 @@ const struct script close_scripts[] = {
     SCRIPT(a_graceful_close_gives_up_a_peer_that_does_not_end, DUPLEX),
     SCRIPT(a_graceful_close_ends_when_the_peer_is_gone, ANY),
     SCRIPT(a_graceful_close_waits_for_the_connection, LISTENING),
+    SCRIPT(a_graceful_close_of_what_connects_has_its_deadline, LISTENING),
+    SCRIPT(a_close_hastens_a_graceful_one, ANY),
     {NULL, NULL, 0},
 };
