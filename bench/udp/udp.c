@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "../harness/clock.h"
-#include "../wake/pin.h"
+#include "../harness/pin.h"
 
 enum { WARM_UP = 4000, BATCHES = 16, PACKET_NS = 4000 };
 

@@ -133,12 +133,12 @@ typedef struct evloop_dgram_options {
     size_t size;                 /**< sizeof(evloop_dgram_options) */
     const evloop_address *local; /**< of a connected socket: bind to this first; NULL: do not */
     unsigned batch;              /**< datagrams in one callback at most; default 32, at most 1024 */
-    size_t receive_size;         /**< room for each of them: bytes; what is longer is truncated;
-                                      default 65536, enough for UDP. The loop has one piece of
-                                      memory for all its datagram sockets, of batch times this size
-                                      and about 500 bytes (the largest counts), from the first
-                                      evloop_dgram_receive_start() on; what datagrams never touched
-                                      is not used. */
+    size_t receive_size;         /**< room for each of them: bytes, at most 1 MiB; what is longer is
+                                      truncated; default 65536, enough for UDP. All datagram sockets
+                                      of a loop share one piece of memory, from the first
+                                      evloop_dgram_receive_start() on: batch times (this and about
+                                      1.6 KiB), of the socket that wants most; 2.1 MiB by default.
+                                      What no datagram has touched is not used of it. */
     size_t queue_limit;          /**< evloop_dgram_send() refuses what would make the queue longer,
                                       64 bytes being added for each datagram; default 1 MiB */
     bool reuse_address;   /**< several sockets may be bound to one address and port: each gets
@@ -310,7 +310,8 @@ EVLOOP_API size_t evloop_dgram_queued(const evloop_dgram *d);
 
 /**
  * Has fn called when the queue has grown to high bytes or more, and when it has shrunk again to low
- * or fewer. high == 0: not any more.
+ * or fewer: both, always, even if it has shrunk before the first could be told. high == 0: not any
+ * more.
  * Errors: -EINVAL (low is not below high). Since 0.1.0.
  */
 EVLOOP_API int evloop_dgram_set_watermarks(evloop_dgram *d, size_t low, size_t high,

@@ -85,7 +85,7 @@ struct evloop_stream {
     struct evloop_link siblings_;
     struct evloop_stream_fds *fds_;
     uint64_t timeouts_[4];
-    uint64_t since_[2];
+    uint64_t since_[3];
     uint64_t armed_;
     evloop_timer timer_;
 };

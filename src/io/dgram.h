@@ -26,7 +26,8 @@ enum {
     DGRAM_PATH = 1 << 4,      /* a path was made, and is to be removed */
     DGRAM_CUTS = 1 << 5,      /* the kernel does not cut up what has a segment size */
     DGRAM_FULL = 1 << 6,      /* the queue is above its watermark */
-    DGRAM_FULL_TOLD = 1 << 7  /* ... as the user knows it */
+    DGRAM_FULL_TOLD = 1 << 7, /* ... as the user knows it */
+    DGRAM_FULL_DUE = 1 << 8   /* it was, and nobody was told */
 };
 
 static inline evloop *dgram_loop(const evloop_dgram *d)

@@ -88,11 +88,11 @@ void dgram_note_size(evloop_dgram *d)
 {
     if (!d->high_)
         return;
-    if (is_above(d))
-        d->flags_ |= DGRAM_FULL;
-    else
+    if (!is_above(d))
         d->flags_ &= ~(unsigned)DGRAM_FULL;
-    if (!(d->flags_ & DGRAM_FULL) != !(d->flags_ & DGRAM_FULL_TOLD))
+    else if (!(d->flags_ & DGRAM_FULL))
+        d->flags_ |= DGRAM_FULL | DGRAM_FULL_DUE;
+    if (d->flags_ & DGRAM_FULL_DUE || (d->flags_ & DGRAM_FULL_TOLD && !(d->flags_ & DGRAM_FULL)))
         handle_want_call(&d->handle_);
 }
 
@@ -185,7 +185,7 @@ int evloop_dgram_set_watermarks(evloop_dgram *d, size_t low, size_t high,
     d->low_ = low;
     d->high_ = high;
     d->watermark_fn_ = high ? fn : NULL;
-    d->flags_ &= ~(unsigned)(DGRAM_FULL | DGRAM_FULL_TOLD);
+    d->flags_ &= ~(unsigned)(DGRAM_FULL | DGRAM_FULL_DUE | DGRAM_FULL_TOLD);
     dgram_note_size(d);
     return 0;
 }
@@ -402,16 +402,26 @@ bool dgram_tell_sent(evloop_dgram *d)
     return true;
 }
 
-bool dgram_tell_watermark(evloop_dgram *d)
+static bool tell_watermark(evloop_dgram *d, bool full)
 {
     evloop *loop = dgram_loop(d);
-    bool full = d->flags_ & DGRAM_FULL;
-    if (!d->watermark_fn_ || full == !!(d->flags_ & DGRAM_FULL_TOLD))
+    if (!d->watermark_fn_)
         return true;
-    d->flags_ ^= DGRAM_FULL_TOLD;
+    d->flags_ &= ~(unsigned)(DGRAM_FULL_DUE | DGRAM_FULL_TOLD);
+    d->flags_ |= full ? DGRAM_FULL_TOLD : 0;
     handle_calling(&d->handle_);
     d->watermark_fn_(d, full);
     return handle_called(loop, &d->handle_) && !(d->flags_ & DGRAM_CLOSING);
+}
+
+/* A queue that was full is told to have been, even if it has shrunk meanwhile. */
+bool dgram_tell_watermark(evloop_dgram *d)
+{
+    if (d->flags_ & DGRAM_FULL_DUE && !(d->flags_ & DGRAM_FULL_TOLD) && !tell_watermark(d, true))
+        return false;
+    if (d->flags_ & DGRAM_FULL || !(d->flags_ & DGRAM_FULL_TOLD))
+        return true;
+    return tell_watermark(d, false);
 }
 
 /* ---- ending ---------------------------------------------------------------------------------- */

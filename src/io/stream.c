@@ -97,7 +97,7 @@ static void established(evloop_stream *stream)
     stream_set_end(stream, 0);
     stream->out_.done = stream_sent;
     if (stream->flags_ & STREAM_READING) {
-        stream_note(stream, TIMEOUT_READ);
+        stream_await(stream, TIMEOUT_READ);
         int err = stream_receive(stream);
         if (err)
             stream_fail(stream, err);
@@ -244,6 +244,7 @@ static int check_close(const evloop_stream *stream)
 static void begin_closing(evloop_stream *stream)
 {
     cancel_operations(stream);
+    stream->flags_ &= ~(unsigned)STREAM_READING;
     stream->flags_ |= STREAM_CLOSING;
     handle_want_close(&stream->handle_);
 }

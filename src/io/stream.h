@@ -97,6 +97,7 @@ bool stream_tell_watermark(evloop_stream *stream);
 void stream_forget_writes(evloop_stream *stream);
 
 /* stream_time.c */
+void stream_await(evloop_stream *stream, enum stream_timeout what);
 void stream_note(evloop_stream *stream, enum stream_timeout what);
 void stream_set_end(evloop_stream *stream, uint64_t timeout_ns);
 

@@ -91,7 +91,7 @@ void stream_fail_writes(evloop_stream *stream, int err)
 static void append(evloop_stream *stream, evloop_write *write)
 {
     if (stream->queued_ == 0)
-        stream_note(stream, TIMEOUT_WRITE);
+        stream_await(stream, TIMEOUT_WRITE);
     write->stream_ = stream;
     list_append(&stream->writes_, &write->link_);
     stream->queued_ += write->left_;

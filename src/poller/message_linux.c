@@ -150,23 +150,26 @@ static void take_pktinfo6(struct cmsghdr *part, evloop_datagram *datagram, evloo
     datagram->interface_index = info.ipi6_ifindex;
 }
 
+static bool is(const struct cmsghdr *part, int level, int type)
+{
+    return part->cmsg_level == level && part->cmsg_type == type;
+}
+
 static void take_part(struct cmsghdr *part, evloop_datagram *datagram, evloop_address *local,
                       uint16_t port)
 {
-    if (part->cmsg_level == IPPROTO_UDP && part->cmsg_type == UDP_GRO) {
+    if (is(part, IPPROTO_UDP, UDP_GRO)) {
         size_t segment_size = (size_t)integer(part);
         datagram->segment_size = segment_size < datagram->size ? (unsigned)segment_size : 0;
-    } else if (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_PKTINFO) {
+    } else if (is(part, IPPROTO_IP, IP_PKTINFO)) {
         take_pktinfo(part, datagram, local, port);
-    } else if (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_TTL) {
-        datagram->ttl = integer(part);
-    } else if (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_TOS) {
-        datagram->ecn = *CMSG_DATA(part) & IPTOS_ECN_MASK;
-    } else if (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_PKTINFO) {
+    } else if (is(part, IPPROTO_IPV6, IPV6_PKTINFO)) {
         take_pktinfo6(part, datagram, local, port);
-    } else if (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_HOPLIMIT) {
+    } else if (is(part, IPPROTO_IP, IP_TTL) || is(part, IPPROTO_IPV6, IPV6_HOPLIMIT)) {
         datagram->ttl = integer(part);
-    } else if (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_TCLASS) {
+    } else if (is(part, IPPROTO_IP, IP_TOS)) {
+        datagram->ecn = *CMSG_DATA(part) & IPTOS_ECN_MASK;
+    } else if (is(part, IPPROTO_IPV6, IPV6_TCLASS)) {
         datagram->ecn = integer(part) & IPTOS_ECN_MASK;
     }
 }
@@ -209,8 +212,7 @@ static int error_in(struct msghdr *header)
 {
     for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
         struct sock_extended_err error;
-        if (!(part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_RECVERR) &&
-            !(part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_RECVERR))
+        if (!is(part, IPPROTO_IP, IP_RECVERR) && !is(part, IPPROTO_IPV6, IPV6_RECVERR))
             continue;
         memcpy(&error, CMSG_DATA(part), sizeof error);
         if (error.ee_origin == SO_EE_ORIGIN_ICMP || error.ee_origin == SO_EE_ORIGIN_ICMP6)

@@ -260,11 +260,11 @@ enum { MESSAGES_AT_ONCE = 64 };
 
 /* Of evloop_message_format.control. */
 enum {
-    MESSAGE_LOCAL = 1,   /* local address and interface */
-    MESSAGE_TTL = 2,     /* time to live, or hop limit */
-    MESSAGE_ECN = 4,     /* congestion notification */
+    MESSAGE_LOCAL = 1,    /* local address and interface */
+    MESSAGE_TTL = 2,      /* time to live, or hop limit */
+    MESSAGE_ECN = 4,      /* congestion notification */
     MESSAGE_SEGMENTS = 8, /* messages may come joined, and then say of what size they are */
-    MESSAGE_ERRORS = 16  /* errors of the network stand in a queue, with what they are about */
+    MESSAGE_ERRORS = 16   /* errors of the network stand in a queue, with what they are about */
 };
 
 /*
