@@ -4,6 +4,7 @@
 #include "script.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 static void closing_is_told_once_and_not_inside_the_call(struct scene *scene)
 {
@@ -118,6 +119,22 @@ static void a_stream_is_closed_in_its_connect_callback(struct scene *scene)
     expect(scene, "door", "accept 0");
     hear(&scene->b);
     expect(scene, "b", "eof");
+}
+
+/* What waited has failed with it, and is told so; but nobody reads any more. */
+static void a_stream_is_closed_when_it_hears_that_it_was_refused(struct scene *scene)
+{
+    static struct request request;
+    int family = scene->over == TCP4 ? AF_INET : AF_INET6;
+    assert_int_equal(close(net_listen(family, 1, &scene->where)), 0);
+    leave_on = CONNECT;
+    scene->a.then = leave_then;
+    dial(&scene->a, NULL);
+    hear(&scene->a);
+    put_text(&scene->a, &request, "x");
+    end(&scene->a);
+    expect(scene, "a", "connect ECONNREFUSED; write 0 ECONNREFUSED; shutdown ECONNREFUSED; closed");
+    expect_nothing(scene);
 }
 
 static void a_stream_is_closed_in_its_read_callback(struct scene *scene)
@@ -543,6 +560,7 @@ const struct script close_scripts[] = {
     SCRIPT(what_is_pending_is_cancelled_in_order_before_the_closing, ANY),
     SCRIPT(what_was_written_in_this_turn_is_cancelled, ANY),
     SCRIPT(a_stream_is_closed_in_its_connect_callback, LISTENING),
+    SCRIPT(a_stream_is_closed_when_it_hears_that_it_was_refused, TCP),
     SCRIPT(a_stream_is_closed_in_its_read_callback, ANY),
     SCRIPT(a_stream_is_closed_at_the_end_of_its_input, ANY),
     SCRIPT(a_stream_is_closed_in_a_read_into_its_memory, ANY),

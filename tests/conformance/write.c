@@ -124,6 +124,7 @@ static void memory_that_is_sent_may_be_changed_at_once(struct scene *scene)
 {
     static unsigned char memory[1000000];
     meet_narrowly(scene);
+    scene->b.strict = true;
     for (uint64_t position = 0; position < 2 * sizeof memory; position += sizeof memory) {
         memcpy(memory, pattern_at(position), sizeof memory);
         assert_int_equal(evloop_stream_send(&scene->a.stream, memory, sizeof memory), 0);
