@@ -20,24 +20,15 @@
 #include "notify/notify.h"
 #include "post/post.h"
 #include "timers/timers.h"
+#include "udp/udp.h"
 #include "version/version.h"
 #include "wake/wake.h"
 
 static const struct bench_set *const sets[] = {
-    &post_set,
-    &microtask_set,
-    &timers_set,
-    &dispatch_set,
-    &wake_set,
-    &loop_count_set,
-    &notify_set,
-    &echo_set,
-    &flow_set,
-    &small_writes_set,
-    &accept_set,
-    &memory_set,
-    &connection_memory_set,
-    &instructions_set,
+    &post_set,   &microtask_set,         &timers_set,       &dispatch_set,
+    &wake_set,   &loop_count_set,        &notify_set,       &echo_set,
+    &flow_set,   &small_writes_set,      &accept_set,       &udp_set,
+    &memory_set, &connection_memory_set, &instructions_set,
 };
 
 struct peer {

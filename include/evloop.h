@@ -74,7 +74,9 @@
 #include "evloop/address.h"
 #include "evloop/stream.h"
 #include "evloop/socket.h"
+#include "evloop/dgram.h"
 #include "evloop/pipe.h"
 #include "evloop/tty.h"
+#include "evloop/group.h"
 
 #endif

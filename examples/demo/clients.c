@@ -10,38 +10,37 @@
 
 #include "demo.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* The connections are opened so many at a time, so that the listener's queue does not overflow. */
 #define RAMP_STEP 100
 #define RAMP_INTERVAL EVLOOP_MS(10)
 
 enum client_state {
-    CLIENT_CLOSED,
+    CLIENT_UNOPENED,
     CLIENT_CONNECTING,
     CLIENT_TALKING, /* a request is under way */
     CLIENT_THINKING,
-    CLIENT_ENDING /* has sent the end of its stream, and waits for the server's */
+    CLIENT_ENDING, /* has sent the end of its stream, and waits for the server's */
+    CLIENT_CLOSING,
+    CLIENT_CLOSED
 };
 
 struct client {
-    evloop_watch watch;
+    evloop_stream stream;
+    evloop_write write;
+    struct iovec iov;
+    char *request; /* of a large one: its memory, until it has gone out */
     evloop_timer think;
     struct clients *clients;
     enum client_state state;
+    bool complete; /* all has come back, and nothing beside it */
     uint64_t id;
     uint64_t sent;     /* how far the stream has been sent, */
-    uint64_t received; /* and has come back, */
-    uint64_t end;      /* and how far this request goes */
+    uint64_t received; /* and has come back */
     uint64_t started_ns;
 };
 
@@ -71,25 +70,31 @@ static uint64_t request_size(struct clients *clients)
     return 64 * 1024 + spread % (192 * 1024);
 }
 
+static void on_closed(evloop_stream *stream)
+{
+    struct client *c = evloop_container_of(stream, struct client, stream);
+    c->state = CLIENT_CLOSED;
+    c->clients->completed += c->complete;
+}
+
 static void client_close(struct client *c)
 {
-    int fd = evloop_watch_fd(&c->watch);
-    evloop_timer_stop(&c->think);
-    evloop_watch_stop(&c->watch);
-    close(fd);
     c->clients->sent += c->sent;
     c->clients->received += c->received;
-    c->state = CLIENT_CLOSED;
+    c->state = CLIENT_CLOSING;
+    evloop_timer_stop(&c->think);
+    evloop_stream_close(&c->stream, on_closed);
 }
 
 static void client_fail(struct client *c, const char *what, int error)
 {
     struct clients *all = c->clients;
+    if (c->state >= CLIENT_CLOSING)
+        return;
     if (all->failed++ == 0)
         snprintf(all->first_failure, sizeof all->first_failure, "client %llu: %s: %s",
                  (unsigned long long)c->id, what, error ? evloop_strerror(error) : "wrong");
-    if (c->state != CLIENT_CLOSED)
-        client_close(c);
+    client_close(c);
 }
 
 /* Sends the end of the stream; the server answers with its own when everything has come back. */
@@ -97,27 +102,44 @@ static void client_end(struct client *c)
 {
     evloop_timer_stop(&c->think);
     c->state = CLIENT_ENDING;
-    if (shutdown(evloop_watch_fd(&c->watch), SHUT_WR) < 0)
-        client_fail(c, "shutdown", errno);
+    int err = evloop_stream_shutdown(&c->stream, NULL);
+    if (err)
+        client_fail(c, "shutdown", err);
 }
 
-/* Sends what the kernel takes; asks to be told when it takes the rest. */
-static void client_send(struct client *c)
+static void on_written(evloop_write *write, int status)
 {
-    char *buffer = c->clients->sending;
-    uint64_t left = c->end - c->sent;
-    size_t size = left < READ_SIZE ? (size_t)left : READ_SIZE;
-    pattern_fill(c->id, c->sent, buffer, size);
-    ssize_t count = write(evloop_watch_fd(&c->watch), buffer, size);
-    if (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-        client_fail(c, "write", errno);
-        return;
+    struct client *c = evloop_container_of(write, struct client, write);
+    free(c->request);
+    c->request = NULL;
+    if (status < 0)
+        client_fail(c, "write", status);
+}
+
+/* Without a copy: the memory stays until it has gone out. */
+static int client_write(struct client *c, size_t size)
+{
+    c->request = malloc(size);
+    if (!c->request)
+        return -ENOMEM;
+    pattern_fill(c->id, c->sent, c->request, size);
+    c->iov.iov_base = c->request;
+    c->iov.iov_len = size;
+    int err = evloop_stream_write(&c->stream, &c->write, &c->iov, 1, on_written);
+    if (err) {
+        free(c->request);
+        c->request = NULL;
     }
-    c->sent += count > 0 ? (uint64_t)count : 0;
-    unsigned more = c->sent < c->end ? EVLOOP_WRITABLE : 0;
-    int err = evloop_watch_modify(&c->watch, EVLOOP_READABLE | more);
-    if (err)
-        client_fail(c, "watch", err);
+    return err;
+}
+
+static int client_send(struct client *c, size_t size)
+{
+    char *scratch = c->clients->scratch;
+    if (size > sizeof c->clients->scratch)
+        return client_write(c, size);
+    pattern_fill(c->id, c->sent, scratch, size);
+    return evloop_stream_send(&c->stream, scratch, size);
 }
 
 static void client_request(struct client *c)
@@ -126,9 +148,12 @@ static void client_request(struct client *c)
     if (size > c->clients->largest)
         c->clients->largest = size;
     c->state = CLIENT_TALKING;
-    c->end += size;
     c->started_ns = clock_ns();
-    client_send(c);
+    int err = client_send(c, (size_t)size);
+    if (err)
+        client_fail(c, "send", err);
+    else
+        c->sent += size;
 }
 
 static void on_thought(evloop_timer *timer)
@@ -155,109 +180,75 @@ static void client_next(struct client *c)
     }
 }
 
-/* So much of the answer is in the buffer. Returns whether it is what was sent. */
-static bool client_compare(struct client *c, size_t count)
+/* Whether this is the next part of what was sent. */
+static bool client_compare(struct client *c, const char *data, size_t size)
 {
-    struct clients *all = c->clients;
-    if (c->received + count > c->sent)
+    char *scratch = c->clients->scratch;
+    if (size > c->sent - c->received)
         return false;
-    pattern_fill(c->id, c->received, all->expected, count);
-    return memcmp(all->expected, all->receiving, count) == 0;
+    while (size > 0) {
+        size_t part = size < sizeof c->clients->scratch ? size : sizeof c->clients->scratch;
+        pattern_fill(c->id, c->received, scratch, part);
+        if (memcmp(scratch, data, part) != 0)
+            return false;
+        c->received += part;
+        data += part;
+        size -= part;
+    }
+    return true;
 }
 
-static void client_receive(struct client *c)
+static void client_ended(struct client *c)
 {
-    ssize_t count = read(evloop_watch_fd(&c->watch), c->clients->receiving, READ_SIZE);
-    if (count < 0) {
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-            client_fail(c, "read", errno);
-    } else if (count == 0) {
-        if (c->state != CLIENT_ENDING || c->received != c->sent) {
-            client_fail(c, "read", EVLOOP_EOF);
-            return;
-        }
-        c->clients->completed++;
-        client_close(c);
-    } else if (!client_compare(c, (size_t)count)) {
+    if (c->state != CLIENT_ENDING || c->received != c->sent) {
+        client_fail(c, "read", EVLOOP_EOF);
+        return;
+    }
+    c->complete = true;
+    client_close(c);
+}
+
+static void on_read(evloop_stream *stream, ssize_t n, const void *data)
+{
+    struct client *c = evloop_container_of(stream, struct client, stream);
+    if (n == EVLOOP_EOF) {
+        client_ended(c);
+    } else if (n < 0) {
+        client_fail(c, "read", (int)n);
+    } else if (!client_compare(c, data, (size_t)n)) {
         client_fail(c, "the bytes that came back", 0);
-    } else {
-        c->received += (uint64_t)count;
-        if (c->received == c->end) {
-            c->clients->requests++;
-            histogram_add(&c->clients->recent, clock_ns() - c->started_ns);
-            client_next(c);
-        }
+    } else if (c->received == c->sent) {
+        c->clients->requests++;
+        histogram_add(&c->clients->recent, clock_ns() - c->started_ns);
+        client_next(c);
     }
 }
 
-static void client_connected(struct client *c)
+static void on_connected(evloop_stream *stream, int status)
 {
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (getsockopt(evloop_watch_fd(&c->watch), SOL_SOCKET, SO_ERROR, &error, &size) < 0)
-        error = errno;
-    if (error) {
-        client_fail(c, "connect", error);
+    struct client *c = evloop_container_of(stream, struct client, stream);
+    if (status < 0) {
+        client_fail(c, "connect", status);
         return;
     }
     c->clients->connected++;
-    evloop_watch_modify(&c->watch, EVLOOP_READABLE);
-    client_next(c);
-}
-
-static void on_client_ready(evloop_watch *watch, unsigned events)
-{
-    struct client *c = evloop_container_of(watch, struct client, watch);
-    if (c->state == CLIENT_CONNECTING) {
-        client_connected(c);
-        return;
-    }
-    if ((events & EVLOOP_WRITABLE) && c->sent < c->end)
-        client_send(c);
-    if ((events & EVLOOP_READABLE) && c->state != CLIENT_CLOSED)
-        client_receive(c);
-}
-
-/*
- * A socket that is connecting to the port on 127.0.0.1. Returns the descriptor, or a negative
- * errno.
- */
-static int connect_to_loopback(uint16_t port)
-{
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int yes = 1;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0)
-        return -errno;
-    if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) == 0 &&
-        (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ||
-         errno == EINPROGRESS || errno == EINTR))
-        return fd;
-    int error = errno;
-    close(fd);
-    return -error;
+    int err = evloop_stream_read_start(stream, on_read);
+    if (err)
+        client_fail(c, "read", err);
+    else
+        client_next(c);
 }
 
 static void client_open(struct clients *all, struct client *c, uint64_t id)
 {
     c->clients = all;
     c->id = id;
-    c->watch.name = "client's connection";
+    c->stream.name = "client's connection";
     c->think.name = "think";
-    int fd = connect_to_loopback(all->port);
-    if (fd < 0) {
-        client_fail(c, "connect", fd);
-        return;
-    }
-    int err = evloop_watch_start(all->loop, &c->watch, fd, EVLOOP_WRITABLE, on_client_ready);
-    if (err) {
-        close(fd);
-        client_fail(c, "watch", err);
-        return;
-    }
     c->state = CLIENT_CONNECTING;
+    int err = evloop_connect(all->loop, &c->stream, &all->server, NULL, on_connected);
+    if (err)
+        client_fail(c, "connect", err);
 }
 
 static void on_ramp(evloop_timer *timer)
@@ -284,12 +275,12 @@ static void on_finish(evloop_notify *finish)
 }
 
 int clients_start(struct clients *clients, evloop *loop, const struct options *options,
-                  uint16_t port)
+                  const evloop_address *server)
 {
     clients->loop = loop;
     clients->count = options->connections;
     clients->think_ns = EVLOOP_MS(options->think_ms);
-    clients->port = port;
+    clients->server = *server;
     clients->ramp.name = "ramp";
     clients->finish.name = "clients' finish";
     clients->all = calloc(clients->count, sizeof *clients->all);
@@ -306,6 +297,7 @@ void clients_free(struct clients *clients)
     for (unsigned i = 0; i < clients->opened; i++) {
         if (clients->all[i].state != CLIENT_CLOSED)
             client_fail(&clients->all[i], "the end", -ETIMEDOUT);
+        free(clients->all[i].request);
     }
     free(clients->all);
     clients->all = NULL;

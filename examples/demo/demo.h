@@ -78,21 +78,16 @@ double histogram_percentile_us(const struct histogram *histogram, double percent
 
 /* server.c: echoes on 127.0.0.1. All on the server's loop, or while nobody runs it. */
 
-#define READ_SIZE (64 * 1024)
-
 struct server {
-    evloop *loop;
-    evloop_watch listener;
-    evloop_timer resume;  /* ends a pause in accepting, when the descriptors ran out */
+    evloop_listener listener;
     evloop_notify finish; /* from any thread: accept no more; the clients close what there is */
     void (*on_finish)(struct server *server);
-    uint16_t port;
+    evloop_address address;
     uint64_t accepted;
+    uint64_t refused; /* accepting failed */
     uint64_t closed;
-    uint64_t broken; /* connections that ended otherwise than by the client's closing */
-    uint64_t pauses;
-    uint64_t held_back; /* times that the kernel took less than there was, and reading paused */
-    char buffer[READ_SIZE];
+    uint64_t broken;    /* connections that ended otherwise than by the client's closing */
+    uint64_t held_back; /* times that a client was not read because it did not read */
 };
 
 int server_start(struct server *server, evloop *loop);
@@ -113,7 +108,7 @@ struct clients {
     unsigned failed;
     char first_failure[96];
     bool finishing;
-    uint16_t port;
+    evloop_address server;
     uint64_t think_ns;
     uint64_t random;
     uint64_t requests;
@@ -121,14 +116,12 @@ struct clients {
     uint64_t received; /* and compared */
     uint64_t largest;
     struct histogram recent; /* since the last report */
-    char sending[READ_SIZE];
-    char receiving[READ_SIZE];
-    char expected[READ_SIZE];
+    char scratch[16 * 1024]; /* to make up what is sent, or should have come */
 };
 
 int clients_start(struct clients *clients, evloop *loop, const struct options *options,
-                  uint16_t port);
-/* After the run: closes what is still open, which is a failure, and frees the memory. */
+                  const evloop_address *server);
+/* After the run: what has not been closed is a failure; frees the memory. */
 void clients_free(struct clients *clients);
 
 /* producers.c: threads that post tasks, each to one loop, until its gate is closed. */

@@ -303,7 +303,6 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN); /* write() says EPIPE instead */
 }
 
 static void start(void)
@@ -318,7 +317,7 @@ static void start(void)
     must("server", server_start(&demo.server, demo.serving.loop));
     demo.server.on_finish = on_server_finish;
     must("timers", timers_start(&demo.timers, demo.serving.loop, options->timers));
-    must("clients", clients_start(&demo.clients, demo.loading.loop, options, demo.server.port));
+    must("clients", clients_start(&demo.clients, demo.loading.loop, options, &demo.server.address));
 
     demo.tick.name = "tick";
     demo.watchdog.name = "watchdog";
@@ -357,10 +356,13 @@ static bool check_connections(void)
     report_check(c->failed == 0 && all && c->completed == c->opened, "clients",
                  "%u connected, %u ended in order, %u failed%s%s", c->connected, c->completed,
                  c->failed, c->failed ? ": " : "", c->first_failure);
-    report_check(served, "server",
-                 "%llu accepted, %llu closed, %llu broken; %llu answers had to wait for the reader",
-                 (unsigned long long)s->accepted, (unsigned long long)s->closed,
-                 (unsigned long long)s->broken, (unsigned long long)s->held_back);
+    report_check(
+        served, "server",
+        "%llu accepted (%llu times in vain), %llu closed, %llu broken; %llu times a client "
+        "was not read since it did not read",
+        (unsigned long long)s->accepted, (unsigned long long)s->refused,
+        (unsigned long long)s->closed, (unsigned long long)s->broken,
+        (unsigned long long)s->held_back);
     return c->failed == 0 && all && c->completed == c->opened && served;
 }
 

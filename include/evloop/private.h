@@ -42,6 +42,15 @@ struct evloop_operation {
     void *memory;
     size_t size;
     unsigned kind;
+    int result;
+};
+
+/* Private: how messages are to be received. */
+struct evloop_message_format {
+    size_t size;      /* room for each: bytes */
+    unsigned batch;   /* how many at a time */
+    unsigned control; /* what is to be told beside them */
+    uint16_t port;    /* of the local address */
 };
 
 EVLOOP_END_DECLS

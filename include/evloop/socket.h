@@ -53,7 +53,7 @@ static inline evloop_connect_options evloop_connect_options_default(void)
 /**
  * Connects to an address, IP or path. fn is called once, never from inside the call: 0, or why
  * there is no connection; close the stream then. Reading and writing may be started before. options
- * may be NULL.
+ * may be NULL. A unix listener whose backlog is full refuses with -EAGAIN.
  * Thread: loop. Errors: -EINVAL (also: options of no known size), -E2BIG (options that this library
  * does not know), -EBUSY (the stream is open), -EAFNOSUPPORT, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM,
  * what binding or configure says, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. What the network says
@@ -205,14 +205,14 @@ EVLOOP_API evloop *evloop_listener_loop(const evloop_listener *listener);
 
 /**
  * Makes a stream of a descriptor that is open already: a connected socket, a pipe, a terminal, a
- * regular file, or whatever can be polled; it becomes the stream's, and non-blocking (a pipe or a
- * terminal that other processes share gets its former state back when it is closed, and when the
- * process exits). A regular file reads from and writes to its current position, and never has to
- * wait.
- * Thread: loop. Errors: -EINVAL (also: a socket that listens, or that is for datagrams), -EBADF,
- * -EBUSY (the stream is open), -EEXIST (a watch or a stream is on this descriptor), -ENOMEM,
- * -ENOSPC, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. The descriptor stays the caller's then. Since
- * 0.1.0.
+ * regular file, or whatever can be polled; it becomes the stream's, and non-blocking, which others
+ * who share it do not notice if it is a terminal or a nameless pipe; anything else that blocked
+ * blocks again when the stream is closed, and when the process exits. A regular file reads from and
+ * writes to its current position, and never has to wait. (The standard descriptors: evloop/pipe.h.)
+ * Thread: loop. Errors: -EINVAL (also: a socket that listens, or that is for datagrams), -EISDIR,
+ * -EBADF, -EBUSY (the stream is open), -EEXIST (a watch or a stream is on this descriptor),
+ * -ENOMEM, -ENOSPC, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. The descriptor stays the caller's
+ * then. Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_open(evloop *loop, evloop_stream *stream, int fd);
 

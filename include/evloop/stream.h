@@ -3,7 +3,7 @@
  * terminals.
  *
  * A function named after the kind opens a stream (evloop_tcp_connect(), evloop_accept(),
- * evloop_pipe_open(), ...); everything after that is here. The struct is yours, and must stay where
+ * evloop_pipe_from(), ...); everything after that is here. The struct is yours, and must stay where
  * it is until the callback of evloop_stream_close() has it back, which is where to free it:
  *
  *     static void on_closed(evloop_stream *s)
@@ -17,8 +17,8 @@
  * is not open, or is being closed).
  *
  * Failure. When the connection is lost, or a deadline has passed, the stream has failed: every
- * request that is pending gets the error, so does the read callback, and so does every later call
- * that would read or write. It stays yours to close.
+ * request that is pending gets the error, so does the read callback if it is reading, and so does
+ * every later call that would read or write. It stays yours to close.
  */
 #ifndef EVLOOP_STREAM_H
 #define EVLOOP_STREAM_H
@@ -48,7 +48,10 @@ typedef void (*evloop_status_fn)(evloop_stream *stream, int status);
 typedef void (*evloop_read_fn)(evloop_stream *stream, ssize_t n, const void *data);
 /** The request is done: 0, or an error; write->written says how many bytes went out. */
 typedef void (*evloop_write_fn)(evloop_write *write, int status);
-/** The queue has grown to the high watermark (full), or shrunk to the low one (!full). */
+/**
+ * The queue has grown to the high watermark (full), or shrunk to the low one (!full): perhaps since
+ * the stream has failed.
+ */
 typedef void (*evloop_watermark_fn)(evloop_stream *stream, bool full);
 
 /** A stream. Zero-filled memory is one that is not open. */
@@ -82,7 +85,7 @@ struct evloop_stream {
     struct evloop_link siblings_;
     struct evloop_stream_fds *fds_;
     uint64_t timeouts_[4];
-    uint64_t since_[2];
+    uint64_t since_[3];
     uint64_t armed_;
     evloop_timer timer_;
 };
@@ -220,7 +223,9 @@ EVLOOP_API size_t evloop_stream_queued(const evloop_stream *stream);
 
 /**
  * Has fn called when the queue has grown to high bytes or more, and when it has shrunk again to low
- * or fewer. high == 0: not any more.
+ * or fewer: both, always, even if it has shrunk, or was lost with the connection, before the first
+ * could be told. So who stops writing at high, by what evloop_stream_queued() says or by what fn is
+ * told, will hear when to go on. high == 0: not any more.
  * Errors: -EINVAL (low is not below high). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_set_watermarks(evloop_stream *stream, size_t low, size_t high,
@@ -259,8 +264,9 @@ EVLOOP_API int evloop_stream_close(evloop_stream *stream, evloop_stream_fn fn);
 
 /**
  * Closes in good order: what is queued goes out, the peer is told that no more comes, what it still
- * sends is thrown away until it ends as well; then as evloop_stream_close(). Whatever is not done
- * after timeout_ns is given up.
+ * sends is thrown away until it ends as well; then as evloop_stream_close(), which can also be
+ * called meanwhile, to cut it short: its fn is the one that is called then. Whatever is not done
+ * after timeout_ns is given up; 0 is at once.
  * Errors: as evloop_stream_close(). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_close_gracefully(evloop_stream *stream, uint64_t timeout_ns,

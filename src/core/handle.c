@@ -20,6 +20,7 @@ void handles_init(evloop *loop)
     list_init(&loop->starved);
     list_init(&loop->blocks[0].spare);
     list_init(&loop->blocks[1].spare);
+    blocks_init(&loop->copies, &loop->allocator);
 }
 
 void *handle_object(const struct evloop_handle *handle)
@@ -112,6 +113,7 @@ void handles_free(evloop *loop)
         while (loop->blocks[large].spare.next && (link = list_pop(&loop->blocks[large].spare)))
             memory_free(&loop->allocator, link);
     }
+    blocks_free(&loop->copies);
 }
 
 int handle_set_ref(struct evloop_handle *handle, bool ref)

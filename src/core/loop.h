@@ -13,6 +13,7 @@
 #include "evloop.h"
 #include "poller/poller.h"
 #include "util/atomic.h"
+#include "util/blocks.h"
 #include "util/list.h"
 #include "util/thread.h"
 
@@ -94,6 +95,7 @@ struct evloop {
     list_link starved;                   /* listeners that wait for descriptors to become free */
     const struct evloop_handle *calling; /* whose callback is being called, while it is there */
     struct spare_blocks blocks[2];       /* small and large ones */
+    struct blocks copies;                /* of datagrams that wait to be sent */
     bool drained;                        /* they know that a shutdown has begun */
 
     evloop_metrics count;

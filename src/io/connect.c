@@ -64,7 +64,8 @@ int evloop_connect(evloop *loop, evloop_stream *stream, const evloop_address *ad
         socket_close(fd);
         return err;
     }
-    return stream_connect(stream, address, options.timeout_ns, fn);
+    stream_connect(stream, address, options.timeout_ns, fn);
+    return 0;
 }
 
 int evloop_tcp_connect(evloop *loop, evloop_stream *stream, const char *text,

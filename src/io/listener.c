@@ -432,12 +432,18 @@ int listener_start_fed(evloop *loop, evloop_listener *listener, const evloop_lis
     return 0;
 }
 
+/* Also while the loop drains: the connection was accepted before. */
 void listener_feed(evloop_listener *listener, int fd)
 {
-    if (check(listener) != 0 || listener->flags_ & LISTENER_ENDED)
+    if (check(listener) != 0)
         socket_close(fd);
     else
         offer(listener, fd);
+}
+
+void listener_put_back(evloop_listener *listener, int fd)
+{
+    listener->accepted_ = fd;
 }
 
 /* ---- ending ---------------------------------------------------------------------------------- */

@@ -13,4 +13,7 @@ int listener_start_fed(evloop *loop, evloop_listener *listener, const evloop_lis
 /* Takes the descriptor in any case: hands it to the callback, or closes it. Loop's thread. */
 void listener_feed(evloop_listener *listener, int fd);
 
+/* Inside its callback: undoes an evloop_accept_fd(). */
+void listener_put_back(evloop_listener *listener, int fd);
+
 #endif

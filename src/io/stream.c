@@ -97,7 +97,7 @@ static void established(evloop_stream *stream)
     stream_set_end(stream, 0);
     stream->out_.done = stream_sent;
     if (stream->flags_ & STREAM_READING) {
-        stream_note(stream, TIMEOUT_READ);
+        stream_await(stream, TIMEOUT_READ);
         int err = stream_receive(stream);
         if (err)
             stream_fail(stream, err);
@@ -118,25 +118,15 @@ static void connected(struct evloop_operation *operation,
     stream_call(&stream->handle_);
 }
 
-/* What the network says at once comes to the callback as well. */
-int stream_connect(evloop_stream *stream, const evloop_address *address, uint64_t timeout_ns,
-                   evloop_status_fn fn)
+void stream_connect(evloop_stream *stream, const evloop_address *address, uint64_t timeout_ns,
+                    evloop_status_fn fn)
 {
     stream->connect_fn_ = fn;
     stream->flags_ |= STREAM_CONNECTING;
     stream->out_.done = connected;
-    int err = poller_connect(stream_poller(stream), &stream->out_, &address->of.any, address->size);
-    if (err == OPERATION_STARTED) {
-        stream->flags_ |= STREAM_SENDING;
-        stream_set_end(stream, timeout_ns);
-        return 0;
-    }
-    if (err)
-        stream_fail(stream, err);
-    else
-        established(stream);
-    handle_want_call(&stream->handle_);
-    return 0;
+    poller_connect(stream_poller(stream), &stream->out_, &address->of.any, address->size);
+    stream->flags_ |= STREAM_SENDING;
+    stream_set_end(stream, timeout_ns);
 }
 
 /* ---- failing, and telling -------------------------------------------------------------------- */
@@ -164,7 +154,7 @@ void stream_fail(evloop_stream *stream, int err)
     stream_fail_writes(stream, err);
     if (stream->flags_ & STREAM_SHUTTING && !(stream->flags_ & STREAM_SHUT))
         stream->flags_ |= STREAM_SHUT_DUE;
-    if (stream->read_fn_) {
+    if (stream->flags_ & STREAM_READING) {
         stream->read_status_ = err;
         stream->flags_ |= STREAM_READ_DUE;
     }
@@ -254,6 +244,7 @@ static int check_close(const evloop_stream *stream)
 static void begin_closing(evloop_stream *stream)
 {
     cancel_operations(stream);
+    stream->flags_ &= ~(unsigned)STREAM_READING;
     stream->flags_ |= STREAM_CLOSING;
     handle_want_close(&stream->handle_);
 }

@@ -35,7 +35,8 @@ enum {
     STREAM_SOCKET = 1 << 15,
     STREAM_MESSAGES = 1 << 16, /* seqpacket */
     STREAM_RESTORE = 1 << 17,  /* the descriptor gets its former state back */
-    STREAM_TIMED = 1 << 18     /* has a deadline that depends on what comes and goes */
+    STREAM_TIMED = 1 << 18,    /* has a deadline that depends on what comes and goes */
+    STREAM_FULL_DUE = 1 << 19  /* the queue was above its watermark, and nobody was told */
 };
 
 enum stream_timeout { TIMEOUT_READ, TIMEOUT_WRITE, TIMEOUT_IDLE, TIMEOUT_END };
@@ -76,8 +77,8 @@ void stream_fail(evloop_stream *stream, int err);
 void stream_call(struct evloop_handle *handle);
 /* From a graceful closing to the close phase. */
 void stream_finish_closing(evloop_stream *stream);
-int stream_connect(evloop_stream *stream, const evloop_address *address, uint64_t timeout_ns,
-                   evloop_status_fn fn);
+void stream_connect(evloop_stream *stream, const evloop_address *address, uint64_t timeout_ns,
+                    evloop_status_fn fn);
 
 /* stream_in.c */
 void stream_received(struct evloop_operation *operation,
@@ -96,6 +97,7 @@ bool stream_tell_watermark(evloop_stream *stream);
 void stream_forget_writes(evloop_stream *stream);
 
 /* stream_time.c */
+void stream_await(evloop_stream *stream, enum stream_timeout what);
 void stream_note(evloop_stream *stream, enum stream_timeout what);
 void stream_set_end(evloop_stream *stream, uint64_t timeout_ns);
 

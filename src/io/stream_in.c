@@ -41,7 +41,7 @@ static int start(evloop_stream *stream, evloop_read_fn fn, unsigned how)
             return err;
         }
     }
-    stream_note(stream, TIMEOUT_READ);
+    stream_await(stream, TIMEOUT_READ);
     return 0;
 }
 

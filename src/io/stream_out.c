@@ -59,12 +59,6 @@ static void finish(evloop_stream *stream, evloop_write *write, int status)
         handle_want_call(&stream->handle_);
 }
 
-void stream_fail_writes(evloop_stream *stream, int err)
-{
-    list_each(&stream->writes_, link, following)
-        finish(stream, write_of(link), err);
-}
-
 static bool is_above(const evloop_stream *stream)
 {
     if (stream->flags_ & STREAM_FULL)
@@ -76,18 +70,28 @@ static void note_size(evloop_stream *stream)
 {
     if (!stream->high_)
         return;
-    if (is_above(stream))
-        stream->flags_ |= STREAM_FULL;
-    else
+    if (!is_above(stream))
         stream->flags_ &= ~(unsigned)STREAM_FULL;
-    if (!(stream->flags_ & STREAM_FULL) != !(stream->flags_ & STREAM_FULL_TOLD))
+    else if (!(stream->flags_ & STREAM_FULL))
+        stream->flags_ |= STREAM_FULL | STREAM_FULL_DUE;
+    if (stream->flags_ & STREAM_FULL_DUE ||
+        (stream->flags_ & STREAM_FULL_TOLD && !(stream->flags_ & STREAM_FULL)))
         handle_want_call(&stream->handle_);
+}
+
+/* Who waits for room is told that there is some, and finds the error. */
+void stream_fail_writes(evloop_stream *stream, int err)
+{
+    list_each(&stream->writes_, link, following)
+        finish(stream, write_of(link), err);
+    if (!(stream->flags_ & STREAM_CLOSING))
+        note_size(stream);
 }
 
 static void append(evloop_stream *stream, evloop_write *write)
 {
     if (stream->queued_ == 0)
-        stream_note(stream, TIMEOUT_WRITE);
+        stream_await(stream, TIMEOUT_WRITE);
     write->stream_ = stream;
     list_append(&stream->writes_, &write->link_);
     stream->queued_ += write->left_;
@@ -187,9 +191,10 @@ void stream_gather(struct evloop_operation *operation, struct evloop_outgoing *o
         }
         if (write->fd_count_ && !first)
             return;
-        if (!gather_memory(write, outgoing, &size) || stream->flags_ & STREAM_MESSAGES)
-            return;
+        bool room = gather_memory(write, outgoing, &size);
         if (write->fd_count_ && !gather_fds(write, outgoing))
+            return;
+        if (!room || stream->flags_ & STREAM_MESSAGES)
             return;
     }
 }
@@ -368,7 +373,7 @@ static bool is_idle(const evloop_stream *stream)
     return list_empty(&stream->writes_) && !(stream->flags_ & (STREAM_CONNECTING | STREAM_SENDING));
 }
 
-/* A count; an error has become the stream's. */
+/* A count; an error has become the stream's, but for that of a message which is too long. */
 static ssize_t try_send(evloop_stream *stream, const struct iovec *iov, unsigned count)
 {
     struct evloop_outgoing outgoing = {
@@ -376,7 +381,7 @@ static ssize_t try_send(evloop_stream *stream, const struct iovec *iov, unsigned
     ssize_t n = poller_try_send(stream_poller(stream), &stream->endpoint_, &outgoing);
     if (n > 0)
         stream_note(stream, TIMEOUT_WRITE);
-    else if (n < 0 && n != -EAGAIN)
+    else if (n < 0 && n != -EAGAIN && !(n == -EMSGSIZE && stream->flags_ & STREAM_MESSAGES))
         stream_fail(stream, (int)n);
     return n;
 }
@@ -525,7 +530,7 @@ int evloop_stream_set_watermarks(evloop_stream *stream, size_t low, size_t high,
     stream->low_ = low;
     stream->high_ = high;
     stream->watermark_fn_ = high ? fn : NULL;
-    stream->flags_ &= ~(unsigned)(STREAM_FULL | STREAM_FULL_TOLD);
+    stream->flags_ &= ~(unsigned)(STREAM_FULL | STREAM_FULL_DUE | STREAM_FULL_TOLD);
     note_size(stream);
     return 0;
 }
@@ -553,16 +558,30 @@ bool stream_tell_writers(evloop_stream *stream)
     return true;
 }
 
-bool stream_tell_watermark(evloop_stream *stream)
+static bool tell_watermark(evloop_stream *stream, bool full)
 {
     evloop *loop = stream_loop(stream);
-    bool full = stream->flags_ & STREAM_FULL;
-    if (!stream->watermark_fn_ || full == !!(stream->flags_ & STREAM_FULL_TOLD))
+    if (!stream->watermark_fn_)
         return true;
-    stream->flags_ ^= STREAM_FULL_TOLD;
+    stream->flags_ &= ~(unsigned)(STREAM_FULL_DUE | STREAM_FULL_TOLD);
+    stream->flags_ |= full ? STREAM_FULL_TOLD : 0;
     handle_calling(&stream->handle_);
     stream->watermark_fn_(stream, full);
     return handle_called(loop, &stream->handle_) && !(stream->flags_ & STREAM_CLOSING);
+}
+
+/*
+ * A queue that was full is told to have been, even if it has shrunk before anybody could be told:
+ * who has stopped writing because of what evloop_stream_queued() said waits to hear the other.
+ */
+bool stream_tell_watermark(evloop_stream *stream)
+{
+    if (stream->flags_ & STREAM_FULL_DUE && !(stream->flags_ & STREAM_FULL_TOLD) &&
+        !tell_watermark(stream, true))
+        return false;
+    if (stream->flags_ & STREAM_FULL || !(stream->flags_ & STREAM_FULL_TOLD))
+        return true;
+    return tell_watermark(stream, false);
 }
 
 /* The loop is torn down: requests are their owners' again. */

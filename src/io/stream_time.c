@@ -8,7 +8,7 @@
  */
 #include "io/stream.h"
 
-enum { SINCE_IN, SINCE_OUT };
+enum { SINCE_IN, SINCE_OUT, SINCE_ANY };
 
 static uint64_t add(uint64_t moment, uint64_t timeout_ns)
 {
@@ -37,11 +37,9 @@ static uint64_t write_deadline(const evloop_stream *stream)
 
 static uint64_t idle_deadline(const evloop_stream *stream)
 {
-    uint64_t in = stream->since_[SINCE_IN];
-    uint64_t out = stream->since_[SINCE_OUT];
     if (!stream->timeouts_[TIMEOUT_IDLE])
         return UINT64_MAX;
-    return add(in > out ? in : out, stream->timeouts_[TIMEOUT_IDLE]);
+    return add(stream->since_[SINCE_ANY], stream->timeouts_[TIMEOUT_IDLE]);
 }
 
 static uint64_t end_deadline(const evloop_stream *stream)
@@ -100,13 +98,22 @@ static void on_timer(evloop_timer *timer)
         arm(stream);
 }
 
-/* Something came, or went, or is waited for from now on. */
-void stream_note(evloop_stream *stream, enum stream_timeout what)
+/* Bytes are waited for from now on: to come, or to go. */
+void stream_await(evloop_stream *stream, enum stream_timeout what)
 {
     if (!(stream->flags_ & STREAM_TIMED))
         return;
     stream->since_[what == TIMEOUT_READ ? SINCE_IN : SINCE_OUT] = evloop_now(stream_loop(stream));
     arm(stream);
+}
+
+/* Bytes came, or went. */
+void stream_note(evloop_stream *stream, enum stream_timeout what)
+{
+    if (!(stream->flags_ & STREAM_TIMED))
+        return;
+    stream->since_[SINCE_ANY] = evloop_now(stream_loop(stream));
+    stream_await(stream, what);
 }
 
 /* When connecting, or closing in good order, must be over; 0: never. */
@@ -126,6 +133,7 @@ static int set(evloop_stream *stream, enum stream_timeout what, uint64_t timeout
     if (!(stream->flags_ & STREAM_TIMED)) {
         stream->since_[SINCE_IN] = now;
         stream->since_[SINCE_OUT] = now;
+        stream->since_[SINCE_ANY] = now;
     }
     stream->timeouts_[what] = timeout_ns;
     if (timeout_ns)

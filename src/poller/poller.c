@@ -114,6 +114,7 @@ void poller_free(struct poller *poller)
     if (!poller->backend)
         return;
     buffers_free(poller);
+    messages_free(poller);
     interest_free(poller);
 }
 

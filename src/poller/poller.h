@@ -42,6 +42,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "evloop/dgram.h"
 #include "evloop/loop.h"
 #include "evloop/private.h"
 #include "evloop/watch.h"
@@ -69,6 +70,8 @@ struct evloop_outgoing {
     int file; /* -1: none */
     uint64_t file_offset;
     size_t file_size;
+    struct outgoing_message *messages; /* poller_send_messages(): instead of the above */
+    unsigned message_count;
 };
 
 enum { IOV_AT_ONCE = 1024, BYTES_AT_ONCE = 1 << 20, FDS_AT_ONCE = 253 };
@@ -119,6 +122,12 @@ struct buffers {
     list_link kept;
 };
 
+/* Memory that messages are received into: ready_message.c. */
+struct messages {
+    struct message_room *room; /* NULL before the first receive */
+    bool lent;                 /* done() has it */
+};
+
 /* Beside the events of a watch: the kernel tells of each change, not of what lasts. */
 #define INTEREST_EDGE 32u
 
@@ -156,6 +165,7 @@ struct poller {
     struct interest interest;
     struct readiness readiness;
     struct buffers buffers;
+    struct messages messages;
 };
 
 enum { POLLER_CLOSED = 1, POLLER_USER = 2 };
@@ -208,10 +218,11 @@ enum {
     ENDPOINT_TAKES_FDS = 32 /* descriptors that come are kept; may be set later */
 };
 
+/* What the network says, at once or later, comes with the completion: 0, or an error. */
+void poller_connect(struct poller *poller, struct evloop_operation *operation,
+                    const struct sockaddr *address, socklen_t size);
 /* Multishot: done() gets a descriptor each time, close-on-exec and non-blocking. */
 int poller_accept(struct poller *poller, struct evloop_operation *operation);
-int poller_connect(struct poller *poller, struct evloop_operation *operation,
-                   const struct sockaddr *address, socklen_t size);
 /*
  * Receives what there is. memory == NULL: multishot, into a buffer of the poller's; else once, up
  * to size bytes.
@@ -226,6 +237,57 @@ ssize_t poller_send(struct poller *poller, struct evloop_operation *operation);
 /* Sends at once what the kernel takes at once, while no send is in flight: a count, or -EAGAIN. */
 ssize_t poller_try_send(struct poller *poller, struct evloop_endpoint *endpoint,
                         const struct evloop_outgoing *outgoing);
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+/*
+ * On endpoints with ENDPOINT_MESSAGES. Messages stay whole; of several, those that went through are
+ * the first ones, and result says how many. An error concerns one message: of those to be sent, the
+ * first; it may also be an earlier one's, which the network has refused meanwhile
+ * (poller_is_network_error()), and the message then is to be sent again.
+ */
+
+/* One message to be sent. */
+struct outgoing_message {
+    const struct iovec *iov;
+    unsigned iov_count;
+    unsigned segment_size;      /* 0: it is one; else the kernel cuts it up: ENDPOINT_SEGMENTS */
+    const evloop_address *to;   /* NULL or none: the connected peer */
+    const evloop_address *from; /* NULL or none: as the system chooses */
+};
+
+enum { MESSAGES_AT_ONCE = 64 };
+
+/* Of evloop_message_format.control. */
+enum {
+    MESSAGE_LOCAL = 1,    /* local address and interface */
+    MESSAGE_TTL = 2,      /* time to live, or hop limit */
+    MESSAGE_ECN = 4,      /* congestion notification */
+    MESSAGE_SEGMENTS = 8, /* messages may come joined, and then say of what size they are */
+    MESSAGE_ERRORS = 16   /* errors of the network stand in a queue, with what they are about */
+};
+
+/*
+ * Multishot; the format stays until it is over. Each completion has up to format->batch messages:
+ * result says how many, data is an evloop_datagram of each, lent until done() returns. After an error
+ * of the network, or for want of memory, there is more; data then is NULL, or one evloop_datagram,
+ * about which the error is.
+ */
+int poller_receive_messages(struct poller *poller, struct evloop_operation *operation,
+                            const struct evloop_message_format *format);
+/*
+ * Sends the messages that gather() puts into outgoing->messages (room for MESSAGES_AT_ONCE; iov has
+ * its room too, for what is to be put together), called when there may be room for them.
+ */
+ssize_t poller_send_messages(struct poller *poller, struct evloop_operation *operation);
+/* Sends at once what the kernel takes at once, while no send is in flight: a count, or an error. */
+ssize_t poller_try_send_messages(struct poller *poller, struct evloop_endpoint *endpoint,
+                                 const struct evloop_outgoing *outgoing);
+/* Whether it is the network's word on a message that was sent some time. */
+bool poller_is_network_error(ssize_t err);
+
+/* ---- ending ---------------------------------------------------------------------------------- */
+
 bool poller_cancel(struct poller *poller, struct evloop_operation *operation);
 
 /*
@@ -270,6 +332,7 @@ void ready_init(struct readiness *readiness);
 bool ready_begin(struct poller *poller);
 void buffers_init(struct buffers *buffers);
 void buffers_free(struct poller *poller);
+void messages_free(struct poller *poller);
 void interest_init(struct interest *interest);
 void interest_free(struct poller *poller);
 int interest_apply(struct poller *poller);

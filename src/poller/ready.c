@@ -17,22 +17,9 @@
  */
 #include <errno.h>
 
-#include "poller/poller.h"
+#include "poller/ready.h"
 #include "poller/socket.h"
 #include "poller/transfer.h"
-
-enum kind { KIND_ACCEPT = 1, KIND_CONNECT, KIND_RECEIVE, KIND_SEND };
-
-/* Of endpoint.flags, beside ENDPOINT_*. */
-enum {
-    READY_IN = 1 << 8,
-    READY_OUT = 1 << 9,
-    READY_END = 1 << 10,    /* the end, or an error, is still to be read */
-    READY_URGENT = 1 << 11, /* urgent data can end a read early */
-    ASKED_IN = 1 << 12,     /* registered */
-    ASKED_OUT = 1 << 13,
-    ALWAYS_READY = 1 << 14 /* a regular file, for instance: the kernel has nothing to tell */
-};
 
 enum { EVENTS_AN_ACCEPT = 8 };
 
@@ -62,7 +49,7 @@ static bool can_go_on(const struct evloop_endpoint *endpoint)
            (endpoint->out && endpoint->flags & READY_OUT);
 }
 
-static void schedule(list_link *list, struct evloop_endpoint *endpoint)
+void ready_schedule(list_link *list, struct evloop_endpoint *endpoint)
 {
     if (!list_linked(&endpoint->ready) && can_go_on(endpoint))
         list_append(list, &endpoint->ready);
@@ -78,7 +65,7 @@ void ready_collect(struct poller *poller, struct evloop_endpoint *endpoint, unsi
         endpoint->flags |= READY_URGENT;
     if (events & (EVLOOP_WRITABLE | EVLOOP_ERROR))
         endpoint->flags |= READY_OUT;
-    schedule(&poller->readiness.ready, endpoint);
+    ready_schedule(&poller->readiness.ready, endpoint);
     poller->readiness.events++;
 }
 
@@ -133,7 +120,7 @@ static int ask(struct poller *poller, struct evloop_endpoint *endpoint, unsigned
 }
 
 /* A descriptor that is always ready has nothing to wait for. */
-static void clear_ready(struct evloop_endpoint *endpoint, unsigned bit)
+void ready_clear(struct evloop_endpoint *endpoint, unsigned bit)
 {
     if (!(endpoint->flags & ALWAYS_READY))
         endpoint->flags &= ~bit;
@@ -141,7 +128,7 @@ static void clear_ready(struct evloop_endpoint *endpoint, unsigned bit)
 
 /* ---- in -------------------------------------------------------------------------------------- */
 
-static int start_in(struct poller *poller, struct evloop_operation *operation, enum kind kind)
+int ready_start_in(struct poller *poller, struct evloop_operation *operation, enum kind kind)
 {
     struct evloop_endpoint *endpoint = operation->endpoint;
     int err = ask(poller, endpoint, ASKED_IN);
@@ -149,13 +136,13 @@ static int start_in(struct poller *poller, struct evloop_operation *operation, e
         return err;
     operation->kind = kind;
     endpoint->in = operation;
-    schedule(&poller->readiness.again, endpoint);
+    ready_schedule(&poller->readiness.again, endpoint);
     return OPERATION_STARTED;
 }
 
 int poller_accept(struct poller *poller, struct evloop_operation *operation)
 {
-    return start_in(poller, operation, KIND_ACCEPT);
+    return ready_start_in(poller, operation, KIND_ACCEPT);
 }
 
 int poller_receive(struct poller *poller, struct evloop_operation *operation, void *memory,
@@ -166,7 +153,7 @@ int poller_receive(struct poller *poller, struct evloop_operation *operation, vo
         return err;
     operation->memory = memory;
     operation->size = size;
-    return start_in(poller, operation, KIND_RECEIVE);
+    return ready_start_in(poller, operation, KIND_RECEIVE);
 }
 
 static bool complete(struct evloop_operation *operation, const struct evloop_completion *completion)
@@ -220,7 +207,7 @@ static bool perform_accept(struct poller *poller, struct evloop_endpoint *endpoi
     if (fd < 0) {
         poller_cancel(poller, operation);
     } else if (may_accept_more(&poller->readiness)) {
-        schedule(&poller->readiness.ready, endpoint);
+        ready_schedule(&poller->readiness.ready, endpoint);
     } else {
         endpoint->flags &= ~(unsigned)READY_IN;
     }
@@ -256,7 +243,7 @@ static bool perform_receive(struct poller *poller, struct evloop_endpoint *endpo
     bool cut;
     ssize_t n = receive_into(endpoint, memory, size, &extra, &cut);
     if (n == -EAGAIN) {
-        clear_ready(endpoint, READY_IN | READY_END);
+        ready_clear(endpoint, READY_IN | READY_END);
         return false;
     }
     struct evloop_completion completion = {.result = n,
@@ -264,9 +251,9 @@ static bool perform_receive(struct poller *poller, struct evloop_endpoint *endpo
                                            .data = lent ? memory : NULL,
                                            .extra = extra.fd_count ? &extra : NULL};
     if (n > 0 && is_drained(endpoint, n, size, cut))
-        clear_ready(endpoint, READY_IN);
+        ready_clear(endpoint, READY_IN);
     if (completion.more)
-        schedule(&poller->readiness.again, endpoint);
+        ready_schedule(&poller->readiness.again, endpoint);
     else
         endpoint->in = NULL;
     return complete(operation, &completion);
@@ -274,8 +261,8 @@ static bool perform_receive(struct poller *poller, struct evloop_endpoint *endpo
 
 /* ---- out ------------------------------------------------------------------------------------- */
 
-static int start_out(struct poller *poller, struct evloop_operation *operation, enum kind kind,
-                     unsigned asked)
+int ready_start_out(struct poller *poller, struct evloop_operation *operation, enum kind kind,
+                    unsigned asked)
 {
     struct evloop_endpoint *endpoint = operation->endpoint;
     int err = ask(poller, endpoint, asked);
@@ -283,18 +270,26 @@ static int start_out(struct poller *poller, struct evloop_operation *operation, 
         return err;
     operation->kind = kind;
     endpoint->out = operation;
-    schedule(&poller->readiness.again, endpoint);
+    ready_schedule(&poller->readiness.again, endpoint);
     return OPERATION_STARTED;
 }
 
-int poller_connect(struct poller *poller, struct evloop_operation *operation,
-                   const struct sockaddr *address, socklen_t size)
+/* A result that is there at once waits for the next look at what is ready. */
+void poller_connect(struct poller *poller, struct evloop_operation *operation,
+                    const struct sockaddr *address, socklen_t size)
 {
     int err = transfer_connect(operation->endpoint->fd, address, size);
-    if (err != -EINPROGRESS)
-        return err;
-    clear_ready(operation->endpoint, READY_OUT);
-    return start_out(poller, operation, KIND_CONNECT, ASKED_IN | ASKED_OUT);
+    if (err == -EINPROGRESS) {
+        operation->endpoint->flags &= ~(unsigned)READY_OUT;
+        err = ready_start_out(poller, operation, KIND_CONNECT, ASKED_IN | ASKED_OUT);
+        if (err == OPERATION_STARTED)
+            return;
+        operation->endpoint->flags |= READY_OUT;
+    }
+    operation->result = err;
+    operation->kind = KIND_CONNECTED;
+    operation->endpoint->out = operation;
+    ready_schedule(&poller->readiness.again, operation->endpoint);
 }
 
 static size_t size_of(const struct evloop_outgoing *outgoing)
@@ -319,7 +314,7 @@ static ssize_t transmit(struct evloop_endpoint *endpoint, const struct evloop_ou
     bool full = n >= 0 && endpoint->flags & ENDPOINT_STREAM && outgoing->file < 0 &&
                 (size_t)n < size_of(outgoing);
     if (n == -EAGAIN || full)
-        clear_ready(endpoint, READY_OUT);
+        ready_clear(endpoint, READY_OUT);
     return n;
 }
 
@@ -338,7 +333,7 @@ ssize_t poller_send(struct poller *poller, struct evloop_operation *operation)
         if (n != -EAGAIN)
             return n;
     }
-    return start_out(poller, operation, KIND_SEND, ASKED_OUT);
+    return ready_start_out(poller, operation, KIND_SEND, ASKED_OUT);
 }
 
 ssize_t poller_try_send(struct poller *poller, struct evloop_endpoint *endpoint,
@@ -348,12 +343,22 @@ ssize_t poller_try_send(struct poller *poller, struct evloop_endpoint *endpoint,
     return endpoint->flags & READY_OUT ? transmit(endpoint, outgoing) : -EAGAIN;
 }
 
+static ssize_t try_out(struct evloop_operation *operation)
+{
+    switch (operation->kind) {
+    case KIND_CONNECT:
+        return transfer_connected(operation->endpoint->fd);
+    case KIND_CONNECTED:
+        return operation->result;
+    default:
+        return gather_and_transmit(operation);
+    }
+}
+
 static bool perform_out(struct evloop_endpoint *endpoint)
 {
     struct evloop_operation *operation = endpoint->out;
-    struct evloop_completion completion = {.result = operation->kind == KIND_CONNECT
-                                                         ? transfer_connected(endpoint->fd)
-                                                         : gather_and_transmit(operation)};
+    struct evloop_completion completion = {.result = try_out(operation)};
     if (completion.result == -EAGAIN && operation->kind == KIND_SEND)
         return false;
     endpoint->out = NULL;
@@ -388,8 +393,14 @@ int poller_close_endpoint(struct poller *poller, struct evloop_endpoint *endpoin
 
 static bool perform_in(struct poller *poller, struct evloop_endpoint *endpoint)
 {
-    return endpoint->in->kind == KIND_ACCEPT ? perform_accept(poller, endpoint)
-                                             : perform_receive(poller, endpoint);
+    switch (endpoint->in->kind) {
+    case KIND_ACCEPT:
+        return perform_accept(poller, endpoint);
+    case KIND_RECEIVE_MESSAGES:
+        return message_perform_receive(poller, endpoint);
+    default:
+        return perform_receive(poller, endpoint);
+    }
 }
 
 /* done() may end the endpoint's life: what else is ready of it is put in line before. */
@@ -400,6 +411,8 @@ static bool perform(struct poller *poller, struct evloop_endpoint *endpoint)
         return in && perform_in(poller, endpoint);
     if (in)
         list_insert_after(&poller->readiness.ready, &endpoint->ready);
+    if (endpoint->out->kind == KIND_SEND_MESSAGES)
+        return message_perform_send(endpoint);
     return perform_out(endpoint);
 }
 

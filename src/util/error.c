@@ -80,6 +80,7 @@ static const struct error_text system_errors[] = {
     {ENETRESET, "ENETRESET", "connection reset by the network"},
     {ECONNABORTED, "ECONNABORTED", "connection aborted"},
     {ECONNRESET, "ECONNRESET", "connection reset by the peer"},
+    {ENODATA, "ENODATA", "no data: it ended too early"},
     {ENOBUFS, "ENOBUFS", "no buffer space"},
     {EISCONN, "EISCONN", "connected already"},
     {ENOTCONN, "ENOTCONN", "not connected"},

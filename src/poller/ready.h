@@ -1,0 +1,45 @@
+/*
+ * ready.h: what the files ask of each other that carry operations out over readiness: ready.c, whose
+ * comment says how, and ready_message.c.
+ */
+#ifndef POLLER_READY_H
+#define POLLER_READY_H
+
+#include "poller/poller.h"
+
+enum kind {
+    KIND_ACCEPT = 1,
+    KIND_CONNECT,
+    KIND_CONNECTED,
+    KIND_RECEIVE,
+    KIND_SEND,
+    KIND_RECEIVE_MESSAGES,
+    KIND_SEND_MESSAGES
+};
+
+/* Of endpoint.flags, beside ENDPOINT_*. */
+enum {
+    READY_IN = 1 << 8,
+    READY_OUT = 1 << 9,
+    READY_END = 1 << 10,    /* the end, or an error, is still to be read */
+    READY_URGENT = 1 << 11, /* urgent data can end a read early */
+    ASKED_IN = 1 << 12,     /* registered */
+    ASKED_OUT = 1 << 13,
+    ALWAYS_READY = 1 << 14, /* a regular file, for instance: the kernel has nothing to tell */
+    TOLD_ERROR = 1 << 15    /* messages: the last that came was an error, from the queue of these */
+};
+
+/* To be gone on with, in this turn (readiness.ready) or the next one (.again), if it can be. */
+void ready_schedule(list_link *list, struct evloop_endpoint *endpoint);
+/* The descriptor is not ready any more, if it is one that has to be waited for. */
+void ready_clear(struct evloop_endpoint *endpoint, unsigned bit);
+/* Starts an operation that waits until it can be carried out: OPERATION_STARTED, or an error. */
+int ready_start_in(struct poller *poller, struct evloop_operation *operation, enum kind kind);
+int ready_start_out(struct poller *poller, struct evloop_operation *operation, enum kind kind,
+                    unsigned asked);
+
+/* ready_message.c; whether there was a completion */
+bool message_perform_receive(struct poller *poller, struct evloop_endpoint *endpoint);
+bool message_perform_send(struct evloop_endpoint *endpoint);
+
+#endif

@@ -1,0 +1,398 @@
+/*
+ * stream_calls.c: how often streams call the kernel: what a turn has written leaves in one call, and
+ * nothing is asked for again and again. Counts by linking with --wrap.
+ */
+#include "net.h"
+
+#include <sys/epoll.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+static struct {
+    unsigned send, receive, accept, control;
+    size_t most; /* bytes offered in one call */
+} calls;
+
+static size_t size_of(const struct iovec *iov, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += iov[i].iov_len;
+    return size;
+}
+
+static void count_send(size_t size)
+{
+    calls.send++;
+    if (size > calls.most)
+        calls.most = size;
+}
+
+ssize_t __real_send(int fd, const void *data, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
+
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags)
+{
+    count_send(size);
+    return __real_send(fd, data, size, flags);
+}
+
+ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    count_send(size_of(message->msg_iov, message->msg_iovlen));
+    return __real_sendmsg(fd, message, flags);
+}
+
+ssize_t __real_writev(int fd, const struct iovec *iov, int count);
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int count);
+
+ssize_t __wrap_writev(int fd, const struct iovec *iov, int count)
+{
+    count_send(size_of(iov, (size_t)count));
+    return __real_writev(fd, iov, count);
+}
+
+ssize_t __real_recv(int fd, void *memory, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *memory, size_t size, int flags);
+
+ssize_t __wrap_recv(int fd, void *memory, size_t size, int flags)
+{
+    calls.receive++;
+    return __real_recv(fd, memory, size, flags);
+}
+
+ssize_t __real_recvmsg(int fd, struct msghdr *message, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags);
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    calls.receive++;
+    return __real_recvmsg(fd, message, flags);
+}
+
+int __real_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+    calls.accept++;
+    return __real_accept4(fd, address, size, flags);
+}
+
+int __real_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
+
+int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    calls.control++;
+    return __real_epoll_ctl(epoll_fd, operation, fd, event);
+}
+
+/* ---- a stream and a plain peer --------------------------------------------------------------- */
+
+struct world {
+    evloop *loop;
+    evloop_stream stream;
+    int peer;
+    uint64_t heard;
+    unsigned reads;
+};
+
+static void world_begin(struct world *world, int family)
+{
+    int fds[2];
+    evloop_options options = evloop_options_default();
+    options.backend = "epoll";
+    memset(world, 0, sizeof *world);
+    net_pair(family, fds);
+    world->loop = loop_new_with(options);
+    world->peer = fds[1];
+    assert_int_equal(evloop_stream_open(world->loop, &world->stream, fds[0]), 0);
+    memset(&calls, 0, sizeof calls);
+}
+
+static void world_end(struct world *world)
+{
+    assert_int_equal(evloop_stream_close(&world->stream, NULL), 0);
+    loop_run(world->loop);
+    loop_end(world->loop);
+    assert_int_equal(close(world->peer), 0);
+}
+
+static void on_read(evloop_stream *stream, ssize_t n, const void *data)
+{
+    struct world *world = evloop_container_of(stream, struct world, stream);
+    assert_true(n > 0);
+    assert_true(pattern_matches(data, (size_t)n, world->heard));
+    world->heard += (size_t)n;
+    world->reads++;
+}
+
+static void assert_peer_gets(struct world *world, size_t size)
+{
+    static unsigned char memory[4 << 20];
+    assert_true(size <= sizeof memory);
+    assert_int_equal(net_receive(world->peer, memory, size), size);
+    assert_true(pattern_matches(memory, size, 0));
+}
+
+/* ---- gathering ------------------------------------------------------------------------------- */
+
+TEST(what_a_turn_has_sent_leaves_in_one_call)
+{
+    struct world world;
+    world_begin(&world, AF_INET);
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(evloop_stream_send(&world.stream, pattern_at(i * 13), 13), 0);
+    assert_int_equal(calls.send, 0);
+    loop_turn(world.loop);
+    assert_int_equal(calls.send, 1);
+    assert_peer_gets(&world, 13000);
+    for (int i = 0; i < 5; i++)
+        loop_turn(world.loop);
+    assert_int_equal(calls.send, 1);
+    world_end(&world);
+}
+
+TEST(what_a_turn_has_written_leaves_in_one_call)
+{
+    enum { MANY = 200 };
+    static evloop_write writes[MANY];
+    static struct iovec iov[MANY][4];
+    struct world world;
+    size_t position = 0;
+    memset(writes, 0, sizeof writes);
+    world_begin(&world, AF_UNIX);
+    for (int i = 0; i < MANY; i++) {
+        for (int j = 0; j < 4; j++, position += 10)
+            iov[i][j] = (struct iovec){(void *)(uintptr_t)pattern_at(position), 10};
+        assert_int_equal(evloop_stream_write(&world.stream, &writes[i], iov[i], 4, NULL), 0);
+        assert_int_equal(evloop_stream_send(&world.stream, pattern_at(position), 5), 0);
+        position += 5;
+    }
+    assert_int_equal(calls.send, 0);
+    loop_turn(world.loop);
+    assert_int_equal(calls.send, 1);
+    assert_peer_gets(&world, position);
+    world_end(&world);
+}
+
+/* Also what callbacks of that turn write. */
+static void on_timer(evloop_timer *timer)
+{
+    struct world *world = timer->data;
+    assert_int_equal(evloop_stream_send(&world->stream, pattern_at(10), 10), 0);
+}
+
+static void on_posted(void *arg)
+{
+    struct world *world = arg;
+    assert_int_equal(evloop_stream_send(&world->stream, pattern_at(20), 10), 0);
+}
+
+TEST(what_several_callbacks_of_a_turn_have_written_leaves_in_one_call)
+{
+    struct world world;
+    evloop_timer timer = {.data = &world};
+    world_begin(&world, AF_INET);
+    assert_int_equal(evloop_stream_send(&world.stream, pattern_at(0), 10), 0);
+    assert_int_equal(evloop_timer_start(world.loop, &timer, 0, 0, on_timer), 0);
+    assert_int_equal(evloop_post(world.loop, on_posted, &world), 0);
+    burn_ns(EVLOOP_US(10));
+    loop_turn(world.loop);
+    assert_int_equal(calls.send, 1);
+    assert_peer_gets(&world, 30);
+    world_end(&world);
+}
+
+static void answer(evloop_stream *stream, ssize_t n, const void *data)
+{
+    struct world *world = evloop_container_of(stream, struct world, stream);
+    (void)data;
+    for (ssize_t i = 0; i < n; i++)
+        assert_int_equal(
+            evloop_stream_send(stream, pattern_at((size_t)(world->heard++) * 100), 100), 0);
+}
+
+TEST(the_answers_to_what_a_read_brought_leave_in_one_call)
+{
+    struct world world;
+    world_begin(&world, AF_INET);
+    assert_int_equal(evloop_stream_read_start(&world.stream, answer), 0);
+    loop_turn(world.loop);
+    net_send(world.peer, 0, 16);
+    memset(&calls, 0, sizeof calls);
+    while (world.heard < 16)
+        loop_turn(world.loop);
+    loop_turn(world.loop);
+    assert_int_equal(calls.send, 1);
+    assert_peer_gets(&world, 1600);
+    world_end(&world);
+}
+
+TEST(a_call_is_offered_about_a_mebibyte)
+{
+    enum { SIZE = 3 << 20 };
+    struct world world;
+    evloop_write write = {0};
+    struct iovec iov[4];
+    world_begin(&world, AF_INET);
+    unsigned count = pattern_pieces(iov, 4, 0, SIZE);
+    assert_int_equal(evloop_stream_write(&world.stream, &write, iov, count, NULL), 0);
+    loop_turn(world.loop);
+    assert_true(calls.most >= 1 << 19);
+    assert_true(calls.most <= 1 << 21);
+    world_end(&world);
+}
+
+TEST(much_that_is_sent_is_offered_at_once)
+{
+    struct world world;
+    world_begin(&world, AF_UNIX);
+    assert_int_equal(evloop_stream_send(&world.stream, pattern_at(0), 4096), 0);
+    assert_int_equal(calls.send, 0);
+    loop_turn(world.loop);
+    assert_int_equal(calls.send, 1);
+    assert_int_equal(evloop_stream_send(&world.stream, pattern_at(4096), 4097), 0);
+    assert_int_equal(calls.send, 2);
+    loop_turn(world.loop);
+    assert_int_equal(calls.send, 2);
+    assert_peer_gets(&world, 4096 + 4097);
+    world_end(&world);
+}
+
+/* ---- nothing twice --------------------------------------------------------------------------- */
+
+/* A full socket is not tried in every turn. */
+TEST(a_stream_that_waits_for_room_costs_nothing)
+{
+    struct world world;
+    evloop_write write = {0};
+    struct iovec iov[8];
+    world_begin(&world, AF_UNIX);
+    unsigned count = pattern_pieces(iov, 8, 0, 8 << 20);
+    assert_int_equal(evloop_stream_write(&world.stream, &write, iov, count, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        loop_turn(world.loop);
+    memset(&calls, 0, sizeof calls);
+    for (int i = 0; i < 50; i++)
+        loop_turn(world.loop);
+    assert_int_equal(calls.send, 0);
+    assert_int_equal(calls.control, 0);
+    world_end(&world);
+}
+
+TEST(a_stream_that_waits_for_bytes_costs_nothing)
+{
+    struct world world;
+    world_begin(&world, AF_INET);
+    assert_int_equal(evloop_stream_read_start(&world.stream, on_read), 0);
+    for (int i = 0; i < 3; i++)
+        loop_turn(world.loop);
+    memset(&calls, 0, sizeof calls);
+    for (int i = 0; i < 50; i++)
+        loop_turn(world.loop);
+    assert_int_equal(calls.receive, 0);
+    assert_int_equal(calls.control, 0);
+    world_end(&world);
+}
+
+/* A request and its answer: one receive, one send, and no word about what is waited for. */
+TEST(an_echo_costs_two_calls)
+{
+    struct world world;
+    char memory[64];
+    world_begin(&world, AF_INET);
+    assert_int_equal(evloop_stream_read_start(&world.stream, on_read), 0);
+    loop_turn(world.loop);
+    for (unsigned i = 0; i < 20; i++) {
+        memset(&calls, 0, sizeof calls);
+        net_send(world.peer, i * sizeof memory, sizeof memory);
+        calls.send = 0;
+        while (world.heard < (i + 1) * sizeof memory)
+            loop_turn(world.loop);
+        assert_int_equal(evloop_stream_send(&world.stream, "x", 1), 0);
+        loop_turn(world.loop);
+        assert_int_equal(calls.receive, 1);
+        assert_int_equal(calls.send, 1);
+        assert_int_equal(calls.control, 0);
+        assert_int_equal(net_receive(world.peer, memory, 1), 1);
+    }
+    world_end(&world);
+}
+
+TEST(stopping_and_starting_in_one_turn_costs_nothing)
+{
+    struct world world;
+    world_begin(&world, AF_INET);
+    assert_int_equal(evloop_stream_read_start(&world.stream, on_read), 0);
+    loop_turn(world.loop);
+    memset(&calls, 0, sizeof calls);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(evloop_stream_read_stop(&world.stream), 0);
+        assert_int_equal(evloop_stream_read_start(&world.stream, on_read), 0);
+    }
+    loop_turn(world.loop);
+    assert_int_equal(calls.control, 0);
+    assert_true(calls.receive <= 1);
+    world_end(&world);
+}
+
+/* ---- accepting ------------------------------------------------------------------------------- */
+
+static unsigned accepted;
+
+static void on_connection(evloop_listener *listener)
+{
+    int fd = evloop_accept_fd(listener);
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
+    accepted++;
+}
+
+TEST(one_who_comes_costs_one_accept)
+{
+    evloop *loop = loop_new();
+    evloop_listener listener = {0};
+    evloop_address address;
+    accepted = 0;
+    assert_int_equal(evloop_tcp_listen(loop, &listener, "127.0.0.1:0", NULL, on_connection), 0);
+    assert_int_equal(evloop_listener_local(&listener, &address), 0);
+    loop_turn(loop);
+    memset(&calls, 0, sizeof calls);
+    for (unsigned i = 1; i <= 10; i++) {
+        int fd = net_connect(&address);
+        while (accepted < i)
+            loop_turn(loop);
+        for (int j = 0; j < 3; j++)
+            loop_turn(loop);
+        assert_int_equal(calls.accept, i);
+        assert_int_equal(close(fd), 0);
+    }
+    assert_int_equal(calls.control, 0);
+    assert_int_equal(evloop_listener_close(&listener, NULL), 0);
+    loop_run(loop);
+    loop_end(loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_ENTRY(what_a_turn_has_sent_leaves_in_one_call),
+        TEST_ENTRY(what_a_turn_has_written_leaves_in_one_call),
+        TEST_ENTRY(what_several_callbacks_of_a_turn_have_written_leaves_in_one_call),
+        TEST_ENTRY(the_answers_to_what_a_read_brought_leave_in_one_call),
+        TEST_ENTRY(a_call_is_offered_about_a_mebibyte),
+        TEST_ENTRY(much_that_is_sent_is_offered_at_once),
+        TEST_ENTRY(a_stream_that_waits_for_room_costs_nothing),
+        TEST_ENTRY(a_stream_that_waits_for_bytes_costs_nothing),
+        TEST_ENTRY(an_echo_costs_two_calls),
+        TEST_ENTRY(stopping_and_starting_in_one_turn_costs_nothing),
+        TEST_ENTRY(one_who_comes_costs_one_accept),
+    };
+    return RUN_TESTS("stream calls", tests);
+}
