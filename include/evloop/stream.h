@@ -288,7 +288,8 @@ EVLOOP_API int evloop_stream_release(evloop_stream *stream);
 
 /* ---- about it -------------------------------------------------------------------------------- */
 
-/** 0, or what the stream failed with. Since 0.1.0. */
+/** 0, or what the stream failed with; also after it was closed, until it is opened again. Since
+ * 0.1.0. */
 EVLOOP_API int evloop_stream_error(const evloop_stream *stream);
 /** The descriptor, which stays the stream's; -1 if it is not open. Since 0.1.0. */
 EVLOOP_API int evloop_stream_fd(const evloop_stream *stream);

@@ -1,8 +1,8 @@
 /*
  * dgram_queue.c: what waits to be sent stands in one queue, in order: requests of the user's, and
- * copies. The queue is offered to the kernel at the end of the turn, and from then on whenever there
- * is room. A packet is a datagram, or several of one size in a row (segment_size); the kernel gets
- * as much of it in one message as it can cut up itself.
+ * copies. The queue is offered to the kernel at the end of the turn, and from then on whenever
+ * there is room. A packet is a datagram, or several of one size in a row (segment_size); the kernel
+ * gets as much of it in one message as it can cut up itself.
  *
  * Invariant: queued_ is the sum of size - sent over the queue. While the queue is not empty a send
  * is in flight, or the socket is down for a flush.

@@ -1,6 +1,6 @@
 /*
- * dgram_send.c: what users call to send. What is offered to the kernel at once, and of which it takes
- * nothing, or a part, goes to the queue.
+ * dgram_send.c: what users call to send. What is offered to the kernel at once, and of which it
+ * takes nothing, or a part, goes to the queue.
  */
 #include <limits.h>
 

@@ -94,7 +94,8 @@ static void established(evloop_stream *stream)
 {
     stream->flags_ &= ~(unsigned)STREAM_CONNECTING;
     stream->flags_ |= STREAM_CONNECT_DUE;
-    stream_set_end(stream, 0);
+    if (!(stream->flags_ & STREAM_GRACEFUL))
+        stream_set_end(stream, 0);
     stream->out_.done = stream_sent;
     if (stream->flags_ & STREAM_READING) {
         stream_await(stream, TIMEOUT_READ);
@@ -379,8 +380,7 @@ int evloop_stream_release(evloop_stream *stream)
     if (err)
         return err;
     if (!list_empty(&stream->writes_) || !list_empty(&stream->finished_) ||
-        stream->flags_ &
-            (STREAM_CONNECTING | STREAM_CONNECT_DUE | STREAM_SHUTTING | STREAM_SHUT_DUE))
+        stream->flags_ & (STREAM_CONNECTING | STREAM_SHUTTING | STREAM_ANY_DUE))
         return -EBUSY;
     cancel_operations(stream);
     int fd = poller_detach(stream_poller(stream), &stream->endpoint_);
@@ -440,7 +440,7 @@ int evloop_stream_pair(evloop *loop, evloop_stream *stream, int *other_end)
 
 int evloop_stream_error(const evloop_stream *stream)
 {
-    return stream && handle_active(&stream->handle_) ? stream->error_ : 0;
+    return stream ? stream->error_ : 0;
 }
 
 int evloop_stream_fd(const evloop_stream *stream)

@@ -36,7 +36,8 @@ enum {
     STREAM_MESSAGES = 1 << 16, /* seqpacket */
     STREAM_RESTORE = 1 << 17,  /* the descriptor gets its former state back */
     STREAM_TIMED = 1 << 18,    /* has a deadline that depends on what comes and goes */
-    STREAM_FULL_DUE = 1 << 19  /* the queue was above its watermark, and nobody was told */
+    STREAM_FULL_DUE = 1 << 19, /* the queue was above its watermark, and nobody was told */
+    STREAM_ANY_DUE = STREAM_CONNECT_DUE | STREAM_READ_DUE | STREAM_SHUT_DUE | STREAM_FULL_DUE
 };
 
 enum stream_timeout { TIMEOUT_READ, TIMEOUT_WRITE, TIMEOUT_IDLE, TIMEOUT_END };

@@ -108,9 +108,10 @@ struct interest {
 
 /* Endpoints whose operations can go on: ready.c. */
 struct readiness {
-    list_link ready; /* in this turn, through evloop_endpoint.ready */
-    list_link again; /* in the next one */
-    unsigned events; /* collected in this turn, less those that paid for an accept */
+    list_link ready;  /* in this turn, through evloop_endpoint.ready */
+    list_link again;  /* in the next one */
+    unsigned events;  /* collected in this turn, but for those of listeners */
+    unsigned accepts; /* that this turn may make beyond one of each listener */
 };
 
 /* Memory that receives lend: buffer.c. */
@@ -269,9 +270,9 @@ enum {
 
 /*
  * Multishot; the format stays until it is over. Each completion has up to format->batch messages:
- * result says how many, data is an evloop_datagram of each, lent until done() returns. After an error
- * of the network, or for want of memory, there is more; data then is NULL, or one evloop_datagram,
- * about which the error is.
+ * result says how many, data is an evloop_datagram of each, lent until done() returns. After an
+ * error of the network, or for want of memory, there is more; data then is NULL, or one
+ * evloop_datagram, about which the error is.
  */
 int poller_receive_messages(struct poller *poller, struct evloop_operation *operation,
                             const struct evloop_message_format *format);

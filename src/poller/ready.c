@@ -21,19 +21,22 @@
 #include "poller/socket.h"
 #include "poller/transfer.h"
 
-enum { EVENTS_AN_ACCEPT = 8 };
+/* So many events make a turn a busy one: the next may accept a connection for each of them. */
+enum { BUSY_TURN = 4 };
 
 void ready_init(struct readiness *readiness)
 {
     list_init(&readiness->ready);
     list_init(&readiness->again);
     readiness->events = 0;
+    readiness->accepts = 0;
 }
 
 bool ready_begin(struct poller *poller)
 {
     struct readiness *readiness = &poller->readiness;
     list_prepend_all(&readiness->ready, &readiness->again);
+    readiness->accepts = readiness->events > BUSY_TURN ? readiness->events : 0;
     readiness->events = 0;
     return !list_empty(&readiness->ready);
 }
@@ -66,7 +69,7 @@ void ready_collect(struct poller *poller, struct evloop_endpoint *endpoint, unsi
     if (events & (EVLOOP_WRITABLE | EVLOOP_ERROR))
         endpoint->flags |= READY_OUT;
     ready_schedule(&poller->readiness.ready, endpoint);
-    poller->readiness.events++;
+    poller->readiness.events += !(endpoint->flags & ENDPOINT_LISTENER);
 }
 
 int poller_attach(struct poller *poller, struct evloop_endpoint *endpoint, int fd, unsigned flags)
@@ -184,14 +187,14 @@ static bool passes(int err)
 }
 
 /*
- * One connection a turn, since there may be no other; more in turns with many events, of which the
- * call in vain that ends it is then a small part.
+ * One connection a turn, since there may be no other; more after a turn with many events, of which
+ * the call in vain that ends it is then a small part.
  */
 static bool may_accept_more(struct readiness *readiness)
 {
-    if (readiness->events < EVENTS_AN_ACCEPT)
+    if (readiness->accepts == 0)
         return false;
-    readiness->events -= EVENTS_AN_ACCEPT;
+    readiness->accepts--;
     return true;
 }
 

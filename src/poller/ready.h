@@ -1,6 +1,6 @@
 /*
- * ready.h: what the files ask of each other that carry operations out over readiness: ready.c, whose
- * comment says how, and ready_message.c.
+ * ready.h: what the files ask of each other that carry operations out over readiness: ready.c,
+ * whose comment says how, and ready_message.c.
  */
 #ifndef POLLER_READY_H
 #define POLLER_READY_H

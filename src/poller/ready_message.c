@@ -4,8 +4,8 @@
  * a larger one, and stays.
  *
  * A receive that fills less than a batch has found that there is no more, so that no call in vain
- * has to say so. If a message stopped it with an error, the kernel keeps that for the next call, and
- * has told of it by an event of its own.
+ * has to say so. If a message stopped it with an error, the kernel keeps that for the next call,
+ * and has told of it by an event of its own.
  */
 #include <errno.h>
 #include <poll.h>
@@ -102,7 +102,9 @@ int poller_receive_messages(struct poller *poller, struct evloop_operation *oper
     return ready_start_in(poller, operation, KIND_RECEIVE_MESSAGES);
 }
 
-/* An error that waits is told, unless the last completion was one: what came has its turn as well. */
+/*
+ * An error that waits is told, unless the last completion was one: what came has its turn as well.
+ */
 static ssize_t receive_error(struct evloop_endpoint *endpoint, struct message_room *room)
 {
     if (!(endpoint->flags & READY_END))
@@ -184,8 +186,8 @@ bool message_perform_receive(struct poller *poller, struct evloop_endpoint *endp
 /* ---- sending --------------------------------------------------------------------------------- */
 
 /*
- * Whether a unix socket that is told to wait would wait for ever: a receiver that is not its peer is
- * full, of which the kernel tells it nothing.
+ * Whether a unix socket that is told to wait would wait for ever: a receiver that is not its peer
+ * is full, of which the kernel tells it nothing.
  */
 static bool waits_in_vain(const struct evloop_endpoint *endpoint,
                           const struct outgoing_message *message)

@@ -7,7 +7,9 @@
 #include "poller/poller.h"
 #include "poller/socket_dgram.h"
 
-/* Where a socket is of both families, v6 has the word; v4 says nothing if it is not wanted there. */
+/*
+ * Where a socket is of both families, v6 has the word; v4 says nothing if it is not wanted there.
+ */
 static int ask_both(int fd, int family, int v4_option, int v6_option)
 {
     int v4_err = socket_set_option(fd, IPPROTO_IP, v4_option, 1);

@@ -4,6 +4,7 @@
 #include "script.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 static void closing_is_told_once_and_not_inside_the_call(struct scene *scene)
 {
@@ -118,6 +119,22 @@ static void a_stream_is_closed_in_its_connect_callback(struct scene *scene)
     expect(scene, "door", "accept 0");
     hear(&scene->b);
     expect(scene, "b", "eof");
+}
+
+/* What waited has failed with it, and is told so; but nobody reads any more. */
+static void a_stream_is_closed_when_it_hears_that_it_was_refused(struct scene *scene)
+{
+    static struct request request;
+    int family = scene->over == TCP4 ? AF_INET : AF_INET6;
+    assert_int_equal(close(net_listen(family, 1, &scene->where)), 0);
+    leave_on = CONNECT;
+    scene->a.then = leave_then;
+    dial(&scene->a, NULL);
+    hear(&scene->a);
+    put_text(&scene->a, &request, "x");
+    end(&scene->a);
+    expect(scene, "a", "connect ECONNREFUSED; write 0 ECONNREFUSED; shutdown ECONNREFUSED; closed");
+    expect_nothing(scene);
 }
 
 static void a_stream_is_closed_in_its_read_callback(struct scene *scene)
@@ -506,6 +523,36 @@ static void a_graceful_close_waits_for_the_connection(struct scene *scene)
     expect(scene, "a", "connect 0; write 8 0; closed");
 }
 
+/* The kernel connects, but nobody ever accepts. */
+static void a_graceful_close_of_what_connects_has_its_deadline(struct scene *scene)
+{
+    static struct request request;
+    evloop_connect_options options = evloop_connect_options_default();
+    options.timeout_ns = EVLOOP_SEC(3600);
+    door_open(&scene->door, NULL);
+    assert_int_equal(evloop_listener_pause(&scene->door.listener), 0);
+    dial(&scene->a, &options);
+    put_text(&scene->a, &request, "anybody");
+    uint64_t begin = clock_ns();
+    leave_gracefully(&scene->a, EVLOOP_MS(20));
+    expect(scene, "a", "connect 0; write 7 0; closed");
+    assert_true(clock_ns() - begin >= EVLOOP_MS(20));
+}
+
+static void a_close_hastens_a_graceful_one(struct scene *scene)
+{
+    static struct request request;
+    meet_narrowly(scene);
+    put(&scene->a, &request, TOO_MUCH);
+    leave_gracefully(&scene->a, EVLOOP_SEC(3600));
+    expect_nothing(scene);
+    assert_int_equal(evloop_stream_close_gracefully(&scene->a.stream, EVLOOP_SEC(1), on_closed),
+                     -EALREADY);
+    leave(&scene->a);
+    scene_until(scene, scene->a.events[CLOSED]);
+    expect(scene, "a", "write %zu ECANCELED; closed", request.write.written);
+}
+
 const struct script close_scripts[] = {
     SCRIPT(closing_is_told_once_and_not_inside_the_call, ANY),
     SCRIPT(closing_needs_no_callback, ANY),
@@ -513,6 +560,7 @@ const struct script close_scripts[] = {
     SCRIPT(what_is_pending_is_cancelled_in_order_before_the_closing, ANY),
     SCRIPT(what_was_written_in_this_turn_is_cancelled, ANY),
     SCRIPT(a_stream_is_closed_in_its_connect_callback, LISTENING),
+    SCRIPT(a_stream_is_closed_when_it_hears_that_it_was_refused, TCP),
     SCRIPT(a_stream_is_closed_in_its_read_callback, ANY),
     SCRIPT(a_stream_is_closed_at_the_end_of_its_input, ANY),
     SCRIPT(a_stream_is_closed_in_a_read_into_its_memory, ANY),
@@ -537,5 +585,7 @@ const struct script close_scripts[] = {
     SCRIPT(a_graceful_close_gives_up_a_peer_that_does_not_end, DUPLEX),
     SCRIPT(a_graceful_close_ends_when_the_peer_is_gone, ANY),
     SCRIPT(a_graceful_close_waits_for_the_connection, LISTENING),
+    SCRIPT(a_graceful_close_of_what_connects_has_its_deadline, LISTENING),
+    SCRIPT(a_close_hastens_a_graceful_one, ANY),
     {NULL, NULL, 0},
 };

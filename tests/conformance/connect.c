@@ -3,7 +3,7 @@
  */
 #include "script.h"
 
-#include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 static void connect_is_told_on_both_sides(struct scene *scene)
@@ -412,6 +412,94 @@ static void many_connect_in_one_turn(struct scene *scene)
     expect(scene, "door", "closed");
 }
 
+static int option_of(const struct actor *actor, int level, int option)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    assert_int_equal(getsockopt(evloop_stream_fd(&actor->stream), level, option, &value, &size), 0);
+    return value;
+}
+
+static void assert_options(const struct actor *actor, bool nagle, bool keepalive)
+{
+    assert_int_equal(!option_of(actor, IPPROTO_TCP, TCP_NODELAY), nagle);
+    assert_int_equal(option_of(actor, SOL_SOCKET, SO_KEEPALIVE) != 0, keepalive);
+}
+
+static void small_packets_are_not_held_back_unless_that_is_wanted(struct scene *scene)
+{
+    evloop_connect_options options = evloop_connect_options_default();
+    evloop_listen_options listen_options = evloop_listen_options_default();
+    for (int wanted = 0; wanted < 2; wanted++) {
+        options.nagle = listen_options.nagle = wanted;
+        options.keepalive.idle_s = listen_options.keepalive.idle_s = wanted ? 100 : 0;
+        options.keepalive.interval_s = listen_options.keepalive.interval_s = wanted ? 10 : 0;
+        options.keepalive.count = listen_options.keepalive.count = wanted ? 5 : 0;
+        door_open(&scene->door, &listen_options);
+        scene->door.next = &scene->b;
+        dial(&scene->a, &options);
+        expect(scene, "a", "connect 0");
+        expect(scene, "door", "accept 0");
+        assert_options(&scene->a, wanted, wanted);
+        assert_options(&scene->b, wanted, wanted);
+        if (wanted) {
+            assert_int_equal(option_of(&scene->a, IPPROTO_TCP, TCP_KEEPINTVL), 10);
+            assert_int_equal(option_of(&scene->b, IPPROTO_TCP, TCP_KEEPINTVL), 10);
+            assert_int_equal(option_of(&scene->a, IPPROTO_TCP, TCP_KEEPCNT), 5);
+            assert_int_equal(option_of(&scene->b, IPPROTO_TCP, TCP_KEEPCNT), 5);
+        }
+        leave(&scene->a);
+        leave(&scene->b);
+        door_close(&scene->door);
+        expect(scene, "a", "closed");
+        expect(scene, "b", "closed");
+        expect(scene, "door", "closed");
+    }
+}
+
+static void options_change_while_a_stream_is_open(struct scene *scene)
+{
+    const evloop_keepalive keepalive = {.idle_s = 50, .interval_s = 5, .count = 2}, none = {0};
+    meet(scene);
+    assert_int_equal(evloop_tcp_set_nagle(&scene->a.stream, true), 0);
+    assert_int_equal(evloop_tcp_set_keepalive(&scene->a.stream, &keepalive), 0);
+    assert_options(&scene->a, true, true);
+    assert_int_equal(option_of(&scene->a, IPPROTO_TCP, TCP_KEEPINTVL), 5);
+    assert_int_equal(evloop_tcp_set_nagle(&scene->a.stream, false), 0);
+    assert_int_equal(evloop_tcp_set_keepalive(&scene->a.stream, &none), 0);
+    assert_options(&scene->a, false, false);
+    assert_options(&scene->b, false, false);
+    assert_int_equal(evloop_tcp_set_keepalive(&scene->a.stream, NULL), -EINVAL);
+}
+
+/* With it or without: whether the system can do it is its affair. */
+static void the_first_bytes_may_go_with_the_first_packet(struct scene *scene)
+{
+    evloop_connect_options options = evloop_connect_options_default();
+    evloop_listen_options listen_options = evloop_listen_options_default();
+    static struct request request;
+    options.fast_open = true;
+    listen_options.fast_open = 10;
+    door_open(&scene->door, &listen_options);
+    for (int round = 0; round < 3; round++) { /* the first one brings a cookie at best */
+        scene->door.next = &scene->b;
+        scene->a.sent = scene->a.heard = scene->b.sent = scene->b.heard = 0;
+        dial(&scene->a, &options);
+        hear(&scene->a);
+        put(&scene->a, &request, 2000);
+        expect(scene, "door", "accept 0");
+        hear(&scene->b);
+        expect(scene, "b", "read 2000 bytes");
+        say(&scene->b, "well");
+        expect(scene, "a", "connect 0; write 2000 0; read well");
+        leave(&scene->a);
+        expect(scene, "a", "closed");
+        expect(scene, "b", "eof");
+        leave(&scene->b);
+        expect(scene, "b", "closed");
+    }
+}
+
 const struct script connect_scripts[] = {
     SCRIPT(connect_is_told_on_both_sides, LISTENING | SEQPACKET),
     SCRIPT(each_end_knows_the_other, TCP),
@@ -434,5 +522,8 @@ const struct script connect_scripts[] = {
     SCRIPT(a_socket_that_is_refused_by_its_configuration_is_not_made, LISTENING),
     SCRIPT(an_address_as_text_connects, LISTENING),
     SCRIPT(many_connect_in_one_turn, LISTENING),
+    SCRIPT(small_packets_are_not_held_back_unless_that_is_wanted, TCP),
+    SCRIPT(options_change_while_a_stream_is_open, TCP),
+    SCRIPT(the_first_bytes_may_go_with_the_first_packet, TCP),
     {NULL, NULL, 0},
 };

@@ -316,6 +316,31 @@ static void only_tcp_has_its_options(struct scene *scene)
     assert_int_equal(evloop_tcp_set_keepalive(&scene->a.stream, &keepalive), expected);
 }
 
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static void a_name_in_no_directory_is_listened_at(struct scene *scene)
+{
+    char name[64];
+    evloop_address address;
+    snprintf(name, sizeof name, "@evloop-test-%ld", (long)getpid());
+    if (evloop_address_parse(&address, name) == -ENOTSUP)
+        skip();
+    assert_int_equal(
+        evloop_unix_listen(scene->loop, &scene->door.listener, name, NULL, on_connection), 0);
+    assert_int_equal(evloop_listener_local(&scene->door.listener, &scene->where), 0);
+    assert_true(evloop_address_equal(&scene->where, &address));
+    scene->door.next = &scene->b;
+    assert_int_equal(evloop_unix_connect(scene->loop, &scene->a.stream, name, NULL, on_connect), 0);
+    expect(scene, "a", "connect 0");
+    expect(scene, "door", "accept 0");
+    door_close(&scene->door);
+    expect(scene, "door", "closed");
+    leave(&scene->a);
+    expect(scene, "a", "closed");
+    dial(&scene->a, NULL);
+    expect(scene, "a", "connect ECONNREFUSED");
+}
+
 /* ---- credentials ----------------------------------------------------------------------------- */
 
 static void the_peer_is_known(struct scene *scene)
@@ -347,6 +372,7 @@ const struct script unix_scripts[] = {
     SCRIPT(a_write_with_descriptors_is_cancelled, LOCAL),
     SCRIPT(only_unix_sockets_pass_descriptors, TCP | PIPE),
     SCRIPT(only_tcp_has_its_options, ANY),
+    SCRIPT(a_name_in_no_directory_is_listened_at, UNIX),
     SCRIPT(the_peer_is_known, LOCAL | SEQPACKET),
     {NULL, NULL, 0},
 };

@@ -124,6 +124,7 @@ static void memory_that_is_sent_may_be_changed_at_once(struct scene *scene)
 {
     static unsigned char memory[1000000];
     meet_narrowly(scene);
+    scene->b.strict = true;
     for (uint64_t position = 0; position < 2 * sizeof memory; position += sizeof memory) {
         memcpy(memory, pattern_at(position), sizeof memory);
         assert_int_equal(evloop_stream_send(&scene->a.stream, memory, sizeof memory), 0);
@@ -381,6 +382,40 @@ static void the_watermarks_are_told_when_they_are_passed(struct scene *scene)
 /* More than the kernel takes at once. */
 enum { REFILL = 1500000 };
 
+static void a_queue_that_is_full_when_the_watermarks_are_set_is_told(struct scene *scene)
+{
+    static struct request big;
+    meet_narrowly(scene);
+    put(&scene->a, &big, TOO_MUCH);
+    scene_turn(scene);
+    assert_int_equal(evloop_stream_set_watermarks(&scene->a.stream, 0, 1, on_watermark), 0);
+    assert_int_equal(scene->note_count, 0);
+    expect(scene, "a", "full");
+    hear(&scene->b);
+    expect(scene, "b", "read %d bytes", TOO_MUCH);
+    scene_until(scene, scene->a.events[DRAINED]);
+    char text[100];
+    snprintf(text, sizeof text, "write %d 0; drained", TOO_MUCH);
+    expect_all_of(scene, "a", text);
+}
+
+/* Who waits for room is told, and finds out why there is none. */
+static void who_waits_for_room_is_told_when_the_stream_fails(struct scene *scene)
+{
+    static struct request big;
+    meet_narrowly(scene);
+    assert_int_equal(evloop_stream_set_watermarks(&scene->a.stream, 0, 1, on_watermark), 0);
+    put(&scene->a, &big, TOO_MUCH);
+    expect(scene, "a", "full");
+    assert_int_equal(evloop_stream_reset(&scene->b.stream, on_closed), 0);
+    expect(scene, "b", "closed");
+    scene_until(scene, scene->a.events[DRAINED]);
+    assert_true(big.done);
+    assert_int_not_equal(evloop_stream_error(&scene->a.stream), 0);
+    notes_forget(scene);
+    expect_nothing(scene);
+}
+
 static struct request refill;
 static unsigned refills;
 
@@ -546,6 +581,8 @@ const struct script write_scripts[] = {
     SCRIPT(a_write_that_is_partly_gone_goes_on, ANY),
     SCRIPT(a_write_of_this_turn_is_taken_back, ANY),
     SCRIPT(the_watermarks_are_told_when_they_are_passed, ANY),
+    SCRIPT(a_queue_that_is_full_when_the_watermarks_are_set_is_told, ANY),
+    SCRIPT(who_waits_for_room_is_told_when_the_stream_fails, ANY),
     SCRIPT(a_producer_is_driven_by_watermarks, ANY),
     SCRIPT(a_queue_that_is_full_for_a_moment_is_told_twice, ANY),
     SCRIPT(a_queue_that_is_lost_is_told_to_have_drained, ANY),

@@ -46,7 +46,8 @@ set(compile "${COMPILER}" -std=c11 -O1 -w ${DEFINITIONS} -Iinclude -Isrc -Itests
 run("compiling the library with the defect" ${compile} -c ${LIBRARY_SOURCES})
 file(GLOB objects "${WORK_DIR}/*.o")
 run("archiving the library with the defect" "${ARCHIVER}" rcs libevloop.a ${objects})
-run("compiling the test" ${compile} -o mutant ${TEST_SOURCES} tests/support/support.c libevloop.a
+file(GLOB support "${WORK_DIR}/tests/support/*.c")
+run("compiling the test" ${compile} -o mutant ${TEST_SOURCES} ${support} libevloop.a
     ${LDFLAGS} -pthread)
 
 message("--- with the defect")

@@ -27,30 +27,35 @@ static void on_read(evloop_stream *stream, ssize_t n, const void *data)
     gate_add(&gate);
 }
 
+static void unexpected(void)
+{
+    check_failed("nothing was told", __FILE__, __LINE__);
+}
+
 static void on_nothing(evloop_stream *stream)
 {
     (void)stream;
-    check(!"a closing was told");
+    unexpected();
 }
 
 static void on_status(evloop_stream *stream, int status)
 {
     (void)stream;
     (void)status;
-    check(!"a status was told");
+    unexpected();
 }
 
 static void on_watermark(evloop_stream *stream, bool full)
 {
     (void)stream;
     (void)full;
-    check(!"a watermark was told");
+    unexpected();
 }
 
 static void on_connection(evloop_listener *listener)
 {
     (void)listener;
-    check(!"a listener was called");
+    unexpected();
 }
 
 static void world_run(struct world *world)

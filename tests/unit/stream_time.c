@@ -343,6 +343,30 @@ TEST(the_earliest_of_several_deadlines_passes_first)
     finish();
 }
 
+static int released;
+
+static void release(evloop_timer *timer)
+{
+    (void)timer;
+    released = evloop_stream_release(&world.stream);
+}
+
+/* Its callback is due: it would be lost. */
+TEST(a_stream_whose_deadline_has_just_passed_is_not_given_up)
+{
+    evloop_timer timer = {0};
+    begin(AF_UNIX);
+    assert_int_equal(evloop_stream_set_read_timeout(&world.stream, T), 0);
+    read_start();
+    turns();
+    assert_int_equal(evloop_timer_start(world.loop, &timer, T, 0, release), 0);
+    pass(T);
+    assert_int_equal(released, -EBUSY);
+    assert_int_equal(world.reads, 1);
+    assert_int_equal(world.last, -ETIMEDOUT);
+    finish();
+}
+
 /* ---- connecting and closing ------------------------------------------------------------------ */
 
 TEST(a_connection_is_given_up_at_its_time_and_not_before)
@@ -433,6 +457,7 @@ int main(void)
         TEST_ENTRY(starting_and_stopping_to_read_is_idle),
         TEST_ENTRY(writing_what_does_not_go_out_is_idle),
         TEST_ENTRY(the_earliest_of_several_deadlines_passes_first),
+        TEST_ENTRY(a_stream_whose_deadline_has_just_passed_is_not_given_up),
         TEST_ENTRY(a_connection_is_given_up_at_its_time_and_not_before),
         TEST_ENTRY(a_connection_that_was_made_in_time_has_no_deadline_any_more),
         TEST_ENTRY(a_graceful_closing_is_given_up_at_its_time_and_not_before),

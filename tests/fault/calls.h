@@ -1,0 +1,57 @@
+/*
+ * calls.h: the system calls of streams and listeners, counted, and made to fail, to be interrupted,
+ * to transfer little, when told so.
+ *
+ * Needs WRAP of all the calls: STREAM_CALLS in CMakeLists.txt. The calls of tests count too: so they
+ * make none of these between calls_fail() and calls_reset() but through the library.
+ */
+#ifndef EVLOOP_TESTS_CALLS_H
+#define EVLOOP_TESTS_CALLS_H
+
+#include "net.h"
+
+enum call {
+    CALL_ACCEPT4,
+    CALL_BIND,
+    CALL_CHMOD,
+    CALL_CLOSE,
+    CALL_CONNECT,
+    CALL_EPOLL_CTL,
+    CALL_FCNTL,
+    CALL_FSTAT,
+    CALL_GETPEERNAME,
+    CALL_GETSOCKNAME,
+    CALL_GETSOCKOPT,
+    CALL_LISTEN,
+    CALL_LSTAT,
+    CALL_PREAD,
+    CALL_READ,
+    CALL_RECV,
+    CALL_RECVMSG,
+    CALL_SEND,
+    CALL_SENDFILE,
+    CALL_SENDMSG,
+    CALL_SETSOCKOPT,
+    CALL_SHUTDOWN,
+    CALL_SOCKET,
+    CALL_SOCKETPAIR,
+    CALL_UNLINK,
+    CALL_WRITEV,
+    CALLS
+};
+
+/** Forgets all counts, and all failures that were asked for. */
+void calls_reset(void);
+/** Makes the nth call from now, and so many in all, fail with err. */
+void calls_fail(enum call call, unsigned nth, unsigned times, int err);
+/** Makes a call that transfers bytes do so for `most` of them at a time; 0: as many as it likes. */
+void calls_shorten(enum call call, size_t most);
+/** How many calls were made since the reset, and how many of them failed because they were told to. */
+unsigned calls_count(enum call call);
+unsigned calls_failed(void);
+const char *call_name(enum call call);
+
+/** The errors that the manual page of a call lists; 0 ends them. */
+const int *call_errors(enum call call);
+
+#endif
