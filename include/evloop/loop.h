@@ -71,8 +71,8 @@ static inline evloop_options evloop_options_small(void)
 }
 
 /**
- * Makes a loop and stores it in *loop. Nothing runs yet. Its descriptors are close-on-exec, and never
- * take the numbers of the standard ones, 0 to 2, even if these are closed.
+ * Makes a loop and stores it in *loop. Nothing runs yet. Its descriptors are close-on-exec, and
+ * never take the numbers of the standard ones, 0 to 2, even if these are closed.
  * Thread: any; the loop belongs to no thread until it runs.
  * Errors: -EINVAL (loop is NULL; a capacity is no power of two; a backend's name is unknown; size
  * is not that of any version), -E2BIG (options of a newer library that ask for what this one does

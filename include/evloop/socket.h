@@ -1,5 +1,9 @@
 /*
  * evloop/socket.h: connecting and listening: TCP and unix sockets.
+ *
+ * What is said of a thread, "loop", holds for every function here. Errors that all of them have:
+ * -EINVAL (NULL), EVLOOP_ETHREAD, -ECHILD; those that work on an open listener or stream: -ENOTCONN
+ * (it is not open, or is being closed).
  */
 #ifndef EVLOOP_SOCKET_H
 #define EVLOOP_SOCKET_H

@@ -2,8 +2,8 @@
  * script.h: scripts: what streams and listeners do, told as text.
  *
  * A script is a function that plays a scene: actors (streams) and doors (listeners) on one loop,
- * over one kind of transport. Whatever a callback is told is noted, and expect() runs the loop until
- * the notes read as they should:
+ * over one kind of transport. Whatever a callback is told is noted, and expect() runs the loop
+ * until the notes read as they should:
  *
  *     meet(scene);
  *     hear(b);
@@ -23,12 +23,12 @@
  *     closed
  *
  * Reads of one actor that follow one another are one note, also when news of its writes come
- * between: where a stream of bytes is cut is nobody's promise (of messages it is: `whole`). Each actor's notes are in order; so are the notes
- * of a whole scene, but for what comes from different descriptors: no backend promises which of
- * those it sees first.
+ * between: where a stream of bytes is cut is nobody's promise (of messages it is: `whole`). Each
+ * actor's notes are in order; so are the notes of a whole scene, but for what comes from different
+ * descriptors: no backend promises which of those it sees first.
  *
- * After each note the actor's `then` is called, in the midst of the callback: there a script closes,
- * stops, writes.
+ * After each note the actor's `then` is called, in the midst of the callback: there a script
+ * closes, stops, writes.
  */
 #ifndef EVLOOP_TESTS_SCRIPT_H
 #define EVLOOP_TESTS_SCRIPT_H

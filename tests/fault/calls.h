@@ -2,8 +2,8 @@
  * calls.h: the system calls of streams and listeners, counted, and made to fail, to be interrupted,
  * to transfer little, when told so.
  *
- * Needs WRAP of all the calls: STREAM_CALLS in CMakeLists.txt. The calls of tests count too: so they
- * make none of these between calls_fail() and calls_reset() but through the library.
+ * Needs WRAP of all the calls: STREAM_CALLS in CMakeLists.txt. The calls of tests count too: so
+ * they make none of these between calls_fail() and calls_reset() but through the library.
  */
 #ifndef EVLOOP_TESTS_CALLS_H
 #define EVLOOP_TESTS_CALLS_H
@@ -46,7 +46,7 @@ void calls_reset(void);
 void calls_fail(enum call call, unsigned nth, unsigned times, int err);
 /** Makes a call that transfers bytes do so for `most` of them at a time; 0: as many as it likes. */
 void calls_shorten(enum call call, size_t most);
-/** How many calls were made since the reset, and how many of them failed because they were told to. */
+/** How many calls were made since the reset, and how many of them failed since they were told to. */
 unsigned calls_count(enum call call);
 unsigned calls_failed(void);
 const char *call_name(enum call call);

@@ -1,3 +1,6 @@
+/*
+ * kernel.c: see kernel.h.
+ */
 #include "kernel.h"
 
 #include <stdatomic.h>

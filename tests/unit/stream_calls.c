@@ -1,6 +1,6 @@
 /*
- * stream_calls.c: how often streams call the kernel: what a turn has written leaves in one call, and
- * nothing is asked for again and again. Counts by linking with --wrap.
+ * stream_calls.c: how often streams call the kernel: what a turn has written leaves in one call,
+ * and nothing is asked for again and again. Counts by linking with --wrap.
  */
 #include "net.h"
 
