@@ -8,9 +8,9 @@
  * then tasks, then the idle and prepare hooks; what was written to streams goes out; the kernel is
  * asked which descriptors are ready (sleeping if there is nothing else to do), the answer is
  * collected, and only then the callbacks of watches, streams, listeners and datagram sockets run;
- * check hooks and closings end it. After every single callback the microtasks are run. Tasks and microtasks have
- * budgets, and the kernel is asked in every turn in which there is a descriptor to ask about, so
- * that neither can starve the descriptors; nor can a busy stream starve the others.
+ * check hooks and closings end it. After every single callback the microtasks are run. Tasks and
+ * microtasks have budgets, and the kernel is asked in every turn in which there is a descriptor to
+ * ask about, so that neither can starve the descriptors; nor can a busy stream starve the others.
  *
  * Objects (evloop_timer, evloop_watch, evloop_task, ...) are structs of yours: put them inside your
  * own, and get from the one to the other with evloop_container_of(), or by their `data`.
