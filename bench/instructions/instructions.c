@@ -110,7 +110,7 @@ static const struct bench_system systems[] = {{"evloop", "evloop-instructions"}}
  */
 static const struct bench_case cases[] = {
     INSTRUCTIONS("submit", 115),      INSTRUCTIONS("post", 0),
-    INSTRUCTIONS("microtask", 60),    INSTRUCTIONS("dispatch", 150),
+    INSTRUCTIONS("microtask", 60),    INSTRUCTIONS("dispatch", 160),
     INSTRUCTIONS("echo", 0),          INSTRUCTIONS("timer-start", 0),
     INSTRUCTIONS("timer-restart", 0), INSTRUCTIONS("timer-stop", 0),
     INSTRUCTIONS("timer-expire", 0),

@@ -188,7 +188,10 @@ int poller_apply_changes(struct poller *poller);
 /* Whether there is a change to be applied, or something collected to be taken. */
 bool poller_changed(const struct poller *poller);
 /* Whether an operation can go on without a wait. */
-bool poller_ready(const struct poller *poller);
+static inline bool poller_ready(const struct poller *poller)
+{
+    return !list_empty(&poller->readiness.ready) || !list_empty(&poller->readiness.again);
+}
 /* Makes the wait that is under way, or else the next one, return. */
 int poller_wake(struct poller *poller);
 /* The next collected watch and its events; NULL when all were taken. */

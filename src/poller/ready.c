@@ -35,15 +35,11 @@ void ready_init(struct readiness *readiness)
 bool ready_begin(struct poller *poller)
 {
     struct readiness *readiness = &poller->readiness;
-    list_prepend_all(&readiness->ready, &readiness->again);
+    if (!list_empty(&readiness->again))
+        list_prepend_all(&readiness->ready, &readiness->again);
     readiness->accepts = readiness->events > BUSY_TURN ? readiness->events : 0;
     readiness->events = 0;
     return !list_empty(&readiness->ready);
-}
-
-bool poller_ready(const struct poller *poller)
-{
-    return !list_empty(&poller->readiness.ready) || !list_empty(&poller->readiness.again);
 }
 
 static bool can_go_on(const struct evloop_endpoint *endpoint)
