@@ -35,7 +35,17 @@
 
 #include "net.h"
 
-enum transport { TCP4 = 1, TCP6 = 2, UNIX = 4, PAIR = 8, PIPE = 16, SEQPACKET = 32 };
+enum transport {
+    TCP4 = 1,
+    TCP6 = 2,
+    UNIX = 4,
+    PAIR = 8,
+    PIPE = 16,
+    SEQPACKET = 32,
+    UDP4 = 64,
+    UDP6 = 128,
+    UDGRAM = 256
+};
 
 /* What a script can be played over: where somebody listens; both ways; one way at least. */
 enum {
@@ -117,6 +127,7 @@ struct scene {
     bool in_vain;
     struct actor a, b; /* a connects to b */
     struct door door;
+    void (*epilogue)(struct scene *scene); /* ends what a script has made beside these; or NULL */
     char place[PLACE_SIZE];
     evloop_address where; /* the door's */
     struct note notes[NOTES];
@@ -207,6 +218,7 @@ extern const struct script bulk_scripts[];
 extern const struct script close_scripts[];
 extern const struct script connect_scripts[];
 extern const struct script deadline_scripts[];
+extern const struct script dgram_scripts[];
 extern const struct script half_close_scripts[];
 extern const struct script loop_shutdown_scripts[];
 extern const struct script open_scripts[];
