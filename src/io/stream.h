@@ -24,7 +24,7 @@ enum {
     STREAM_RECEIVING = 1 << 4,   /* in_ is in flight */
     STREAM_SENDING = 1 << 5,     /* out_ is in flight */
     STREAM_READ_DUE = 1 << 6,    /* read_status_ is to be told */
-    STREAM_LENT = 1 << 7,        /* inside a callback, which was lent into_ */
+    STREAM_LENT = 1 << 7,        /* inside a callback, which was lent a buffer */
     STREAM_SHUTTING = 1 << 8,    /* to be told to the peer when the queue is empty */
     STREAM_SHUT = 1 << 9,        /* it was */
     STREAM_SHUT_DUE = 1 << 10,
@@ -92,6 +92,8 @@ bool stream_tell_reader(evloop_stream *stream);
 void stream_sent(struct evloop_operation *operation, const struct evloop_completion *completion);
 void stream_gather(struct evloop_operation *operation, struct evloop_outgoing *outgoing);
 void stream_flush(struct evloop_handle *handle);
+/* Or connecting: that is sending, too. */
+void stream_stop_sending(evloop_stream *stream);
 void stream_fail_writes(evloop_stream *stream, int err);
 bool stream_tell_writers(evloop_stream *stream);
 bool stream_tell_watermark(evloop_stream *stream);
