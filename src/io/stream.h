@@ -37,6 +37,7 @@ enum {
     STREAM_RESTORE = 1 << 17,  /* the descriptor gets its former state back */
     STREAM_TIMED = 1 << 18,    /* has a deadline that depends on what comes and goes */
     STREAM_FULL_DUE = 1 << 19, /* the queue was above its watermark, and nobody was told */
+    STREAM_LATE = 1 << 20,     /* a deadline seems to have passed */
     STREAM_ANY_DUE = STREAM_CONNECT_DUE | STREAM_READ_DUE | STREAM_SHUT_DUE | STREAM_FULL_DUE
 };
 
