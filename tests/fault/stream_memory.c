@@ -148,6 +148,13 @@ static void keep(evloop_stream *stream, ssize_t n, const void *data)
     reads++;
 }
 
+static void on_failure(evloop_stream *stream, ssize_t n, const void *data)
+{
+    (void)data;
+    assert_int_equal(n, evloop_stream_error(stream));
+    reads++;
+}
+
 /* A read into the user's memory is told once, also if descriptors that came with it are lost. */
 TEST(a_read_whose_descriptors_are_lost_is_told_once)
 {
@@ -164,7 +171,7 @@ TEST(a_read_whose_descriptors_are_lost_is_told_once)
         assert_int_equal(evloop_stream_open(loop, &stream, fds[0]), 0);
         assert_int_equal(evloop_stream_open(loop, &peer, fds[1]), 0);
         assert_int_equal(evloop_unix_accept_fds(&stream), 0);
-        assert_int_equal(evloop_stream_read_into(&stream, memory, 2, least, on_read), 0);
+        assert_int_equal(evloop_stream_read_into(&stream, memory, 2, least, on_failure), 0);
         assert_int_equal(evloop_stream_write_fds(&peer, &write, &iov, 1, &standard, 1, on_write),
                          0);
         heap_fail_in(&test_heap, HEAP_FAIL_ALL);
