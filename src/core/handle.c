@@ -156,13 +156,18 @@ void handles_close_all(evloop *loop)
         due_of(link)->kind->close(due_of(link));
 }
 
-/* Each goes to the end of the list as it is visited: a visit may add others, or take some out. */
-static void for_each(evloop *loop, void (*visit)(struct evloop_handle *handle))
+static size_t count_handles(const evloop *loop)
 {
     size_t count = 0;
     list_each(&loop->handles, link, following)
         count++;
-    for (; count > 0 && !list_empty(&loop->handles); count--) {
+    return count;
+}
+
+/* Each goes to the end of the list as it is visited: a visit may add others, or take some out. */
+static void for_each(evloop *loop, void (*visit)(struct evloop_handle *handle))
+{
+    for (size_t count = count_handles(loop); count > 0 && !list_empty(&loop->handles); count--) {
         list_link *first = list_pop(&loop->handles);
         list_append(&loop->handles, first);
         visit(list_entry(first, struct evloop_handle, all));
@@ -192,10 +197,14 @@ void handles_discard_all(evloop *loop)
     }
 }
 
-/* The end of a shutdown. Who is told may close, and is called back as at any other time. */
+/*
+ * The end of a shutdown. Who is told may close, and is called back as at any other time; so may who
+ * is called back, for as long as those can take that were there before.
+ */
 void handles_end(evloop *loop)
 {
     for_each(loop, force);
-    handles_close(loop);
+    for (size_t rounds = count_handles(loop); rounds > 0 && !list_empty(&loop->closing); rounds--)
+        handles_close(loop);
     handles_discard_all(loop);
 }

@@ -94,6 +94,7 @@ struct evloop {
     list_link closing;
     list_link starved;                   /* listeners that wait for descriptors to become free */
     const struct evloop_handle *calling; /* whose callback is being called, while it is there */
+    const void *lent;                    /* to the read callback that is being called */
     struct spare_blocks blocks[2];       /* small and large ones */
     struct blocks copies;                /* of datagrams that wait to be sent */
     bool drained;                        /* they know that a shutdown has begun */

@@ -53,6 +53,7 @@ static void finish(evloop_stream *stream, evloop_write *write, int status)
         give_block(stream_loop(stream), write);
         return;
     }
+    write->left_ = 0;
     write->status_ = status;
     list_append(&stream->finished_, &write->link_);
     if (!(stream->flags_ & STREAM_CLOSING))
@@ -151,21 +152,22 @@ static void gather_file(const evloop_write *write, struct evloop_outgoing *outgo
     outgoing->file_size = write->left_ < BYTES_AT_ONCE ? write->left_ : BYTES_AT_ONCE;
 }
 
-/* Adds the memory of one write; false if no more can be added. */
-static bool gather_memory(const evloop_write *write, struct evloop_outgoing *outgoing, size_t *size)
+/* Adds the memory of one write, up to `most` bytes in all; false if no more can be added. */
+static bool gather_memory(const evloop_write *write, struct evloop_outgoing *outgoing, size_t *size,
+                          size_t most)
 {
     size_t skip = write->skip_;
     for (unsigned i = 0; i < write->iov_count_; i++) {
         struct iovec *iov = &outgoing->iov[outgoing->iov_count];
-        if (outgoing->iov_count == IOV_AT_ONCE || *size >= BYTES_AT_ONCE)
+        if (outgoing->iov_count == IOV_AT_ONCE || *size >= most)
             return false;
         iov->iov_base = (char *)write->iov_[i].iov_base + skip;
         iov->iov_len = write->iov_[i].iov_len - skip;
         skip = 0;
         if (!iov->iov_len)
             continue;
-        if (iov->iov_len > BYTES_AT_ONCE - *size)
-            iov->iov_len = BYTES_AT_ONCE - *size;
+        if (iov->iov_len > most - *size)
+            iov->iov_len = most - *size;
         *size += iov->iov_len;
         outgoing->iov_count++;
     }
@@ -188,6 +190,7 @@ void stream_gather(struct evloop_operation *operation, struct evloop_outgoing *o
 {
     evloop_stream *stream = evloop_container_of(operation, evloop_stream, out_);
     size_t size = 0;
+    size_t most = stream->flags_ & STREAM_MESSAGES ? SIZE_MAX : BYTES_AT_ONCE; /* it stays whole */
     list_each(&stream->writes_, link, following) {
         const evloop_write *write = write_of(link);
         bool first = outgoing->iov_count == 0;
@@ -198,7 +201,7 @@ void stream_gather(struct evloop_operation *operation, struct evloop_outgoing *o
         }
         if (write->fd_count_ && !first)
             return;
-        bool room = gather_memory(write, outgoing, &size);
+        bool room = gather_memory(write, outgoing, &size, most);
         if (write->fd_count_ && !gather_fds(write, outgoing))
             return;
         if (!room || stream->flags_ & STREAM_MESSAGES)
@@ -289,6 +292,14 @@ void stream_flush(struct evloop_handle *handle)
         send_queue(stream);
 }
 
+void stream_stop_sending(evloop_stream *stream)
+{
+    if (!(stream->flags_ & STREAM_SENDING))
+        return;
+    poller_cancel(stream_poller(stream), &stream->out_);
+    stream->flags_ &= ~(unsigned)STREAM_SENDING;
+}
+
 /* There was room at last; what is left goes out with what this turn writes. */
 void stream_sent(struct evloop_operation *operation, const struct evloop_completion *completion)
 {
@@ -354,10 +365,13 @@ static struct block *make_block(evloop_stream *stream, size_t size)
     return block;
 }
 
-/* The last block, if there is room in it, and the kernel has not been given it. */
+/*
+ * The last block, if there is room in it: behind what the kernel may have been given, so that a
+ * peer who does not read costs no block for each byte.
+ */
 static struct block *last_block(const evloop_stream *stream, size_t size)
 {
-    if (list_empty(&stream->writes_) || stream->flags_ & (STREAM_MESSAGES | STREAM_SENDING))
+    if (list_empty(&stream->writes_) || stream->flags_ & STREAM_MESSAGES)
         return NULL;
     evloop_write *write = write_of(stream->writes_.prev);
     return is_block(write) && block_of(write)->room >= size ? block_of(write) : NULL;
@@ -515,8 +529,11 @@ int evloop_write_cancel(evloop_write *write)
     if (write->written || write->left_ == 0 || stream->error_ || stream->flags_ & STREAM_CLOSING)
         return -EALREADY;
     finish(stream, write, -ECANCELED);
-    write->left_ = 0;
     note_size(stream);
+    if (list_empty(&stream->writes_) && !(stream->flags_ & STREAM_CONNECTING)) {
+        stream_stop_sending(stream); /* nobody waits for room any more: the end may be told now */
+        handle_want_flush(&stream->handle_);
+    }
     return 0;
 }
 

@@ -80,6 +80,7 @@ enum { IOV_AT_ONCE = 1024, BYTES_AT_ONCE = 1 << 20, FDS_AT_ONCE = 253 };
 struct received {
     int *fds;
     unsigned fd_count;
+    bool lost; /* others came with them, and there was no number left for these */
 };
 
 /* What the watches on one descriptor add up to. */
@@ -229,7 +230,7 @@ void poller_connect(struct poller *poller, struct evloop_operation *operation,
 int poller_accept(struct poller *poller, struct evloop_operation *operation);
 /*
  * Receives what there is. memory == NULL: multishot, into a buffer of the poller's; else once, up
- * to size bytes.
+ * to size bytes. A message of a unix socket that is longer than its memory: -EMSGSIZE.
  */
 int poller_receive(struct poller *poller, struct evloop_operation *operation, void *memory,
                    size_t size);

@@ -351,6 +351,12 @@ static void release(evloop_timer *timer)
     released = evloop_stream_release(&world.stream);
 }
 
+/* In the next turn, which is when a deadline has passed. */
+static void release_later(evloop_timer *timer)
+{
+    assert_int_equal(evloop_timer_start(world.loop, timer, 0, 0, release), 0);
+}
+
 /* Its callback is due: it would be lost. */
 TEST(a_stream_whose_deadline_has_just_passed_is_not_given_up)
 {
@@ -359,7 +365,7 @@ TEST(a_stream_whose_deadline_has_just_passed_is_not_given_up)
     assert_int_equal(evloop_stream_set_read_timeout(&world.stream, T), 0);
     read_start();
     turns();
-    assert_int_equal(evloop_timer_start(world.loop, &timer, T, 0, release), 0);
+    assert_int_equal(evloop_timer_start(world.loop, &timer, T, 0, release_later), 0);
     pass(T);
     assert_int_equal(released, -EBUSY);
     assert_int_equal(world.reads, 1);
@@ -404,6 +410,42 @@ TEST(a_connection_that_was_made_in_time_has_no_deadline_any_more)
     assert_int_equal(evloop_stream_error(&world.stream), 0);
     finish();
     assert_int_equal(close(listener), 0);
+}
+
+TEST(connecting_is_not_the_kernels_taking_nothing)
+{
+    evloop_address where;
+    begin_without_stream();
+    int listener = net_listen(AF_INET, 1, &where);
+    assert_int_equal(evloop_connect(world.loop, &world.stream, &where, NULL, on_connect), 0);
+    assert_int_equal(evloop_stream_set_write_timeout(&world.stream, T), 0);
+    world.iov[0] = (struct iovec){(void *)(uintptr_t) "x", 1};
+    assert_int_equal(evloop_stream_write(&world.stream, &world.write, world.iov, 1, on_write), 0);
+    now_ns += 2 * T;
+    while (world.written == 1)
+        loop_turn(world.loop);
+    assert_int_equal(world.connected, 0);
+    assert_int_equal(world.written, 0);
+    finish();
+    assert_int_equal(close(listener), 0);
+}
+
+/* The loop had other things to do, and has not looked whether anything came. */
+TEST(what_came_in_time_is_heard_by_a_loop_that_is_late)
+{
+    begin(AF_UNIX);
+    assert_int_equal(evloop_stream_set_read_timeout(&world.stream, T), 0);
+    read_start();
+    turns();
+    net_send(world.peer, 0, 10);
+    now_ns += 2 * T;
+    turns();
+    assert_int_equal(world.last, 10);
+    pass(T - 1);
+    assert_int_equal(world.reads, 1);
+    pass(1);
+    assert_int_equal(world.last, -ETIMEDOUT);
+    finish();
 }
 
 TEST(a_graceful_closing_is_given_up_at_its_time_and_not_before)
@@ -460,6 +502,8 @@ int main(void)
         TEST_ENTRY(a_stream_whose_deadline_has_just_passed_is_not_given_up),
         TEST_ENTRY(a_connection_is_given_up_at_its_time_and_not_before),
         TEST_ENTRY(a_connection_that_was_made_in_time_has_no_deadline_any_more),
+        TEST_ENTRY(connecting_is_not_the_kernels_taking_nothing),
+        TEST_ENTRY(what_came_in_time_is_heard_by_a_loop_that_is_late),
         TEST_ENTRY(a_graceful_closing_is_given_up_at_its_time_and_not_before),
         TEST_ENTRY(a_deadline_that_never_comes_never_passes),
     };
