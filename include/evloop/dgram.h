@@ -239,7 +239,7 @@ EVLOOP_API int evloop_dgram_open(evloop *loop, evloop_dgram *d, int fd,
 
 /**
  * Has fn called with whatever comes, a batch a turn, until evloop_dgram_receive_stop().
- * Errors: -EBUSY (receiving already), -ENOMEM, -ENOSPC. Since 0.1.0.
+ * Errors: -EBUSY (receiving already), -ENOMEM, -ENOSPC, -ENOBUFS. Since 0.1.0.
  */
 EVLOOP_API int evloop_dgram_receive_start(evloop_dgram *d, evloop_dgram_fn fn);
 

@@ -475,6 +475,30 @@ TEST(of_a_piece_that_went_in_part_the_rest_follows)
     two_end(&two);
 }
 
+/* The call has said that the kernel took it; so the receive callback is told. */
+TEST(of_a_piece_that_went_in_part_the_loss_of_the_rest_is_told)
+{
+    static char bytes[1000];
+    struct two two = two_new(NULL);
+    const evloop_datagram datagram = {.data = bytes, .size = 1000, .segment_size = 100};
+    fail_next(&sends, 1, EIO);
+    assert_int_equal(evloop_dgram_try_send(&two.sender->dgram, &datagram, 1), 1);
+    box_wait(two.loop, two.box, 10);
+    sends.at_most = 4;
+    sends.from = sends.count + 2;
+    sends.to = sends.from + 1;
+    sends.err = EAGAIN;
+    heap_fail_in(&test_heap, HEAP_FAIL_ALL);
+    assert_int_equal(evloop_dgram_try_send(&two.sender->dgram, &datagram, 1), 1);
+    heap_fail_in(&test_heap, 0);
+    assert_int_equal(evloop_dgram_queued(&two.sender->dgram), 0);
+    box_wait(two.loop, two.box, 14);
+    box_wait_error(two.loop, two.sender, 1);
+    assert_int_equal(two.sender->error, -ENOMEM);
+    assert_true(evloop_dgram_receiving(&two.sender->dgram));
+    two_end(&two);
+}
+
 /* ---- receiving ------------------------------------------------------------------------------- */
 
 TEST(errors_of_the_network_and_want_of_memory_do_not_stop_receiving)
@@ -567,6 +591,7 @@ int main(void)
         TEST_ENTRY(where_a_device_cannot_cut_them_the_library_does_from_then_on),
         TEST_ENTRY(segments_that_the_kernel_does_not_want_are_cut_by_the_library),
         TEST_ENTRY(of_a_piece_that_went_in_part_the_rest_follows),
+        TEST_ENTRY(of_a_piece_that_went_in_part_the_loss_of_the_rest_is_told),
         TEST_ENTRY(errors_of_the_network_and_want_of_memory_do_not_stop_receiving),
         TEST_ENTRY(other_errors_stop_receiving_until_it_is_started_again),
         TEST_ENTRY(an_error_that_is_in_no_queue_of_errors_is_told_as_well),
