@@ -239,7 +239,7 @@ EVLOOP_API int evloop_dgram_open(evloop *loop, evloop_dgram *d, int fd,
 
 /**
  * Has fn called with whatever comes, a batch a turn, until evloop_dgram_receive_stop().
- * Errors: -EBUSY (receiving already), -ENOMEM, -ENOSPC. Since 0.1.0.
+ * Errors: -EBUSY (receiving already), -ENOMEM, -ENOSPC, -ENOBUFS. Since 0.1.0.
  */
 EVLOOP_API int evloop_dgram_receive_start(evloop_dgram *d, evloop_dgram_fn fn);
 
@@ -301,7 +301,8 @@ EVLOOP_API int evloop_dgram_cancel(evloop_dgram_request *request);
  * Offers datagrams to the kernel now, after those that are queued. Returns how many it took, from
  * the first on; or, if none, why not the first: -EAGAIN if there is no room. An array that came to
  * the receive callback can be given as it is: each goes back to where it came from, from the
- * address that it was sent to, as several datagrams if it came so.
+ * address that it was sent to, as several datagrams if it came so. Several in one piece count when
+ * a part of them is gone: the rest follows.
  * Errors: -EAGAIN, -EINVAL (count is 0 or above INT_MAX), -ENOTSUP (segment_size, and not UDP),
  * what the kernel says of the first. Since 0.1.0.
  */

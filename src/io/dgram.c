@@ -62,17 +62,27 @@ static void received(struct evloop_operation *operation, const struct evloop_com
     tell(d, completion->result, (const evloop_datagram *)completion->data);
 }
 
-int evloop_dgram_receive_start(evloop_dgram *d, evloop_dgram_fn fn)
+/* The kernel tells local addresses without it. */
+static int learn_port(evloop_dgram *d)
 {
     evloop_address local;
+    if (!(d->format_.control & MESSAGE_LOCAL))
+        return 0;
+    int err = socket_local(d->endpoint_.fd, &local);
+    if (!err)
+        d->format_.port = evloop_address_port(&local);
+    return err;
+}
+
+int evloop_dgram_receive_start(evloop_dgram *d, evloop_dgram_fn fn)
+{
     int err = fn ? dgram_check(d) : -EINVAL;
     if (!err && d->flags_ & DGRAM_RECEIVING)
         err = -EBUSY;
-    if (err)
-        return err;
-    if (socket_local(d->endpoint_.fd, &local) == 0)
-        d->format_.port = evloop_address_port(&local);
-    err = receive(d);
+    if (!err)
+        err = learn_port(d);
+    if (!err)
+        err = receive(d);
     if (err)
         return err;
     d->fn_ = fn;

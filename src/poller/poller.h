@@ -256,7 +256,7 @@ ssize_t poller_try_send(struct poller *poller, struct evloop_endpoint *endpoint,
 struct outgoing_message {
     const struct iovec *iov;
     unsigned iov_count;
-    unsigned segment_size;      /* 0: it is one; else the kernel cuts it up: ENDPOINT_SEGMENTS */
+    unsigned segment_size;      /* 0: it is one; else the kernel cuts it up */
     const evloop_address *to;   /* NULL or none: the connected peer */
     const evloop_address *from; /* NULL or none: as the system chooses */
 };

@@ -1,8 +1,8 @@
 /*
- * calls.h: the system calls of streams and listeners, counted, and made to fail, to be interrupted,
+ * calls.h: the system calls of streams, listeners and datagram sockets, counted, and made to fail, to be interrupted,
  * to transfer little, when told so.
  *
- * Needs WRAP of all the calls: STREAM_CALLS in CMakeLists.txt. The calls of tests count too: so
+ * Needs WRAP of all the calls: IO_CALLS in CMakeLists.txt. The calls of tests count too: so
  * they make none of these between calls_fail() and calls_reset() but through the library.
  */
 #ifndef EVLOOP_TESTS_CALLS_H
@@ -16,25 +16,37 @@ enum call {
     CALL_CHMOD,
     CALL_CLOSE,
     CALL_CONNECT,
+    CALL_DUP3,
     CALL_EPOLL_CTL,
     CALL_FCNTL,
     CALL_FSTAT,
+    CALL_FSTATFS,
     CALL_GETPEERNAME,
     CALL_GETSOCKNAME,
     CALL_GETSOCKOPT,
+    CALL_IOCTL,
+    CALL_ISATTY,
     CALL_LISTEN,
     CALL_LSTAT,
+    CALL_OPEN,
+    CALL_PIPE2,
+    CALL_POLL,
     CALL_PREAD,
     CALL_READ,
     CALL_RECV,
+    CALL_RECVMMSG,
     CALL_RECVMSG,
     CALL_SEND,
     CALL_SENDFILE,
+    CALL_SENDMMSG,
     CALL_SENDMSG,
     CALL_SETSOCKOPT,
     CALL_SHUTDOWN,
     CALL_SOCKET,
     CALL_SOCKETPAIR,
+    CALL_TCGETATTR,
+    CALL_TCGETPGRP,
+    CALL_TCSETATTR,
     CALL_UNLINK,
     CALL_WRITEV,
     CALLS
