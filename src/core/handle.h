@@ -44,7 +44,7 @@ void handle_want_close(struct evloop_handle *handle);
 void handle_calling(struct evloop_handle *handle);
 bool handle_called(evloop *loop, const struct evloop_handle *handle);
 /* Memory for what is put aside: of HANDLE_BLOCK or HANDLE_LARGE_BLOCK bytes, recycled. */
-enum { HANDLE_BLOCK = 1024, HANDLE_LARGE_BLOCK = 4096 + 256 };
+enum { HANDLE_BLOCK = 1024 + 256, HANDLE_LARGE_BLOCK = 4096 + 256 };
 void *handle_block_take(evloop *loop, bool large);
 void handle_block_give(evloop *loop, void *block, bool large);
 int handle_set_ref(struct evloop_handle *handle, bool ref);

@@ -12,7 +12,7 @@
 #include "poller/socket.h"
 #include "util/memory.h"
 
-enum { COPIED_AT_MOST = 4096 };
+enum { COPIED_AT_MOST = 1024 };
 
 /* A write of the loop's own. */
 struct block {
