@@ -142,7 +142,8 @@ static inline evloop_listen_options evloop_listen_options_default(void)
  * path where nobody listens any more is taken over; a path that is made is removed by the closing.
  * Thread: loop. Errors: -EINVAL, -E2BIG, -EBUSY (active), -EADDRINUSE, -EACCES, -EADDRNOTAVAIL,
  * -EAFNOSUPPORT, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM, -ENOTSUP (an option that the system has not),
- * what configure says, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
+ * what configure says, EVLOOP_ECLOSED (evloop_shutdown() was called), EVLOOP_ETHREAD, -ECHILD.
+ * Since 0.1.0.
  */
 EVLOOP_API int evloop_listen(evloop *loop, evloop_listener *listener, const evloop_address *address,
                              const evloop_listen_options *options, evloop_listener_fn fn);

@@ -326,6 +326,8 @@ static void init(evloop_listener *listener, const evloop_listen_options *options
 static int check_start(evloop *loop, const evloop_listener *listener, evloop_listener_fn fn)
 {
     int err = loop_check_start(loop);
+    if (!err)
+        err = loop_check_offer(loop); /* listeners are the first to stop */
     if (err)
         return err;
     if (!listener || !fn)

@@ -13,6 +13,13 @@
 
 enum { SINCE_IN, SINCE_OUT, SINCE_ANY };
 
+/* Outside a run the loop's clock stands still, for however long. */
+static uint64_t clock_of(const evloop_stream *stream)
+{
+    evloop *loop = stream_loop(stream);
+    return state_on_loop_thread(loop) ? evloop_now(loop) : evloop_update(loop);
+}
+
 static uint64_t add(uint64_t moment, uint64_t timeout_ns)
 {
     return timeout_ns > UINT64_MAX - moment ? UINT64_MAX : moment + timeout_ns;
@@ -60,7 +67,7 @@ static void on_timer(evloop_timer *timer);
 
 static void start(evloop_stream *stream, uint64_t moment)
 {
-    uint64_t now = evloop_now(stream_loop(stream));
+    uint64_t now = clock_of(stream);
     stream->armed_ = moment;
     timer_start_hidden(stream_loop(stream), &stream->timer_, moment > now ? moment - now : 0,
                        on_timer);
@@ -100,7 +107,7 @@ static void on_timer(evloop_timer *timer)
     evloop_stream *stream = evloop_container_of(timer, evloop_stream, timer_);
     if (stream->flags_ & STREAM_CLOSING || stream->error_)
         return;
-    uint64_t now = evloop_now(stream_loop(stream));
+    uint64_t now = clock_of(stream);
     bool late = stream->flags_ & STREAM_LATE;
     stream->flags_ &= ~(unsigned)STREAM_LATE;
     if (!late && deadline(stream) <= now) {
@@ -118,7 +125,7 @@ void stream_await(evloop_stream *stream, enum stream_timeout what)
 {
     if (!(stream->flags_ & STREAM_TIMED))
         return;
-    stream->since_[what == TIMEOUT_READ ? SINCE_IN : SINCE_OUT] = evloop_now(stream_loop(stream));
+    stream->since_[what == TIMEOUT_READ ? SINCE_IN : SINCE_OUT] = clock_of(stream);
     arm(stream);
 }
 
@@ -127,15 +134,14 @@ void stream_note(evloop_stream *stream, enum stream_timeout what)
 {
     if (!(stream->flags_ & STREAM_TIMED))
         return;
-    stream->since_[SINCE_ANY] = evloop_now(stream_loop(stream));
+    stream->since_[SINCE_ANY] = clock_of(stream);
     stream_await(stream, what);
 }
 
 /* When connecting, or closing in good order, must be over; 0: never. */
 void stream_set_end(evloop_stream *stream, uint64_t timeout_ns)
 {
-    stream->timeouts_[TIMEOUT_END] =
-        timeout_ns ? add(evloop_now(stream_loop(stream)), timeout_ns) : 0;
+    stream->timeouts_[TIMEOUT_END] = timeout_ns ? add(clock_of(stream), timeout_ns) : 0;
     arm(stream);
 }
 
@@ -144,7 +150,7 @@ static int set(evloop_stream *stream, enum stream_timeout what, uint64_t timeout
     int err = stream_check(stream);
     if (err)
         return err;
-    uint64_t now = evloop_now(stream_loop(stream));
+    uint64_t now = clock_of(stream);
     if (!(stream->flags_ & STREAM_TIMED)) {
         stream->since_[SINCE_IN] = now;
         stream->since_[SINCE_OUT] = now;

@@ -85,6 +85,36 @@ static void listeners_stop_first(struct scene *scene)
     assert_over(scene);
 }
 
+static evloop_listener late_listener;
+
+static void listen_late(struct actor *actor, enum event event)
+{
+    evloop_address address;
+    if (event != SHUTDOWN)
+        return;
+    assert_int_equal(evloop_address_parse(&address, "127.0.0.1:0"), 0);
+    assert_int_equal(
+        evloop_listen(actor->scene->loop, &late_listener, &address, NULL, on_connection),
+        EVLOOP_ECLOSED);
+}
+
+/* It would keep the loop alive, since it was not there to be told. */
+static void no_listener_starts_once_they_have_stopped(struct scene *scene)
+{
+    meet(scene);
+    hear(&scene->a);
+    hear(&scene->b);
+    scene->a.then = listen_late;
+    scene->b.then = come_late;
+    assert_int_equal(evloop_shutdown(scene->loop, EVLOOP_FOREVER), 0);
+    end(&scene->a);
+    scene_until(scene, scene->a.events[SHUTDOWN]);
+    leave(&scene->a);
+    loop_run(scene->loop);
+    notes_forget(scene);
+    assert_over(scene);
+}
+
 static void what_is_there_at_the_deadline_is_forced(struct scene *scene)
 {
     static struct request big, small;
@@ -223,6 +253,7 @@ static void a_loop_without_a_deadline_closes_who_closes(struct scene *scene)
 const struct script loop_shutdown_scripts[] = {
     SCRIPT(streams_go_on_until_they_are_done, DUPLEX),
     SCRIPT(listeners_stop_first, LISTENING),
+    SCRIPT(no_listener_starts_once_they_have_stopped, TCP),
     SCRIPT(what_is_there_at_the_deadline_is_forced, ANY),
     SCRIPT(a_stream_that_is_forced_may_be_closed_by_its_owner, DUPLEX),
     SCRIPT(who_is_closed_by_a_closing_is_told, DUPLEX),

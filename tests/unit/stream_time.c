@@ -430,6 +430,23 @@ TEST(connecting_is_not_the_kernels_taking_nothing)
     assert_int_equal(close(listener), 0);
 }
 
+/* Whoever embeds the loop may come back to it much later. */
+TEST(a_deadline_that_begins_between_two_runs_has_its_whole_time)
+{
+    begin(AF_UNIX);
+    assert_int_equal(evloop_stream_set_read_timeout(&world.stream, T), 0);
+    read_start();
+    turns();
+    assert_int_equal(evloop_stream_read_stop(&world.stream), 0);
+    now_ns += T - 1;
+    read_start();
+    pass(T - 1);
+    assert_int_equal(world.reads, 0);
+    pass(1);
+    assert_int_equal(world.last, -ETIMEDOUT);
+    finish();
+}
+
 /* The loop had other things to do, and has not looked whether anything came. */
 TEST(what_came_in_time_is_heard_by_a_loop_that_is_late)
 {
@@ -504,6 +521,7 @@ int main(void)
         TEST_ENTRY(a_connection_that_was_made_in_time_has_no_deadline_any_more),
         TEST_ENTRY(connecting_is_not_the_kernels_taking_nothing),
         TEST_ENTRY(what_came_in_time_is_heard_by_a_loop_that_is_late),
+        TEST_ENTRY(a_deadline_that_begins_between_two_runs_has_its_whole_time),
         TEST_ENTRY(a_graceful_closing_is_given_up_at_its_time_and_not_before),
         TEST_ENTRY(a_deadline_that_never_comes_never_passes),
     };
