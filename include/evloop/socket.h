@@ -248,7 +248,8 @@ EVLOOP_API int evloop_unix_credentials(const evloop_stream *stream, evloop_crede
 
 /**
  * Lets the peer pass descriptors (without this they are closed): they can be taken from the read
- * callback of the bytes that they came with, or later.
+ * callback of the bytes that they came with, or later. If some cannot be received, the stream fails
+ * (-EMFILE, -ENOMEM) when the bytes have been told.
  * Errors: -ENOTSUP (not a unix socket), -ENOMEM. Since 0.1.0.
  */
 EVLOOP_API int evloop_unix_accept_fds(evloop_stream *stream);

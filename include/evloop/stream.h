@@ -125,6 +125,8 @@ EVLOOP_API int evloop_stream_read_start(evloop_stream *stream, evloop_read_fn fn
  * Reads into memory of yours: fn is called once, with the count, when at least `least` bytes have
  * come (least == size: exactly so many; 1: as soon as there is anything). If the input ends or
  * fails before, fn gets that error, and evloop_stream_read_count() says how much is in the memory.
+ * (Seqpacket: a message that is longer than the memory, or than the loop's buffer, is lost, and the
+ * stream fails with -EMSGSIZE.)
  * Errors: -EINVAL (least is 0 or above size), and as evloop_stream_read_start(). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_read_into(evloop_stream *stream, void *memory, size_t size,

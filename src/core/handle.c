@@ -124,12 +124,7 @@ int handle_set_ref(struct evloop_handle *handle, bool ref)
     return err;
 }
 
-bool handles_pending(const evloop *loop)
-{
-    return !list_empty(&loop->flush) || !list_empty(&loop->due) || !list_empty(&loop->closing);
-}
-
-void handles_flush(evloop *loop)
+void handles_flush_all(evloop *loop)
 {
     list_link flush;
     list_link *link;
@@ -141,7 +136,7 @@ void handles_flush(evloop *loop)
     }
 }
 
-void handles_call(evloop *loop)
+void handles_call_all(evloop *loop)
 {
     list_link due;
     list_link *link;
@@ -151,7 +146,7 @@ void handles_call(evloop *loop)
         due_of(link)->kind->call(due_of(link));
 }
 
-void handles_close(evloop *loop)
+void handles_close_all(evloop *loop)
 {
     list_link closing;
     list_link *link;
@@ -161,13 +156,18 @@ void handles_close(evloop *loop)
         due_of(link)->kind->close(due_of(link));
 }
 
-/* Each goes to the end of the list as it is visited: a visit may add others, or take some out. */
-static void for_each(evloop *loop, void (*visit)(struct evloop_handle *handle))
+static size_t count_handles(const evloop *loop)
 {
     size_t count = 0;
     list_each(&loop->handles, link, following)
         count++;
-    for (; count > 0 && !list_empty(&loop->handles); count--) {
+    return count;
+}
+
+/* Each goes to the end of the list as it is visited: a visit may add others, or take some out. */
+static void for_each(evloop *loop, void (*visit)(struct evloop_handle *handle))
+{
+    for (size_t count = count_handles(loop); count > 0 && !list_empty(&loop->handles); count--) {
         list_link *first = list_pop(&loop->handles);
         list_append(&loop->handles, first);
         visit(list_entry(first, struct evloop_handle, all));
@@ -197,10 +197,14 @@ void handles_discard_all(evloop *loop)
     }
 }
 
-/* The end of a shutdown. Who is told may close, and is called back as at any other time. */
+/*
+ * The end of a shutdown. Who is told may close, and is called back as at any other time; so may who
+ * is called back, for as long as those can take that were there before.
+ */
 void handles_end(evloop *loop)
 {
     for_each(loop, force);
-    handles_close(loop);
+    for (size_t rounds = count_handles(loop); rounds > 0 && !list_empty(&loop->closing); rounds--)
+        handles_close(loop);
     handles_discard_all(loop);
 }

@@ -94,6 +94,8 @@ static void established(evloop_stream *stream)
 {
     stream->flags_ &= ~(unsigned)STREAM_CONNECTING;
     stream->flags_ |= STREAM_CONNECT_DUE;
+    if (stream->queued_)
+        stream_await(stream, TIMEOUT_WRITE);
     if (!(stream->flags_ & STREAM_GRACEFUL))
         stream_set_end(stream, 0);
     stream->out_.done = stream_sent;
@@ -135,10 +137,7 @@ void stream_connect(evloop_stream *stream, const evloop_address *address, uint64
 static void cancel_operations(evloop_stream *stream)
 {
     stream_stop_receiving(stream);
-    if (stream->flags_ & STREAM_SENDING) {
-        poller_cancel(stream_poller(stream), &stream->out_);
-        stream->flags_ &= ~(unsigned)STREAM_SENDING;
-    }
+    stream_stop_sending(stream);
 }
 
 /* The callbacks are due then: the caller makes them, or puts the stream down for them. */

@@ -24,7 +24,7 @@ enum {
     STREAM_RECEIVING = 1 << 4,   /* in_ is in flight */
     STREAM_SENDING = 1 << 5,     /* out_ is in flight */
     STREAM_READ_DUE = 1 << 6,    /* read_status_ is to be told */
-    STREAM_LENT = 1 << 7,        /* inside a callback, which was lent into_ */
+    STREAM_LENT = 1 << 7,        /* inside a callback, which was lent a buffer */
     STREAM_SHUTTING = 1 << 8,    /* to be told to the peer when the queue is empty */
     STREAM_SHUT = 1 << 9,        /* it was */
     STREAM_SHUT_DUE = 1 << 10,
@@ -37,6 +37,7 @@ enum {
     STREAM_RESTORE = 1 << 17,  /* the descriptor gets its former state back */
     STREAM_TIMED = 1 << 18,    /* has a deadline that depends on what comes and goes */
     STREAM_FULL_DUE = 1 << 19, /* the queue was above its watermark, and nobody was told */
+    STREAM_LATE = 1 << 20,     /* a deadline seems to have passed */
     STREAM_ANY_DUE = STREAM_CONNECT_DUE | STREAM_READ_DUE | STREAM_SHUT_DUE | STREAM_FULL_DUE
 };
 
@@ -88,6 +89,8 @@ bool stream_tell_reader(evloop_stream *stream);
 void stream_sent(struct evloop_operation *operation, const struct evloop_completion *completion);
 void stream_gather(struct evloop_operation *operation, struct evloop_outgoing *outgoing);
 void stream_flush(struct evloop_handle *handle);
+/* Or connecting: that is sending, too. */
+void stream_stop_sending(evloop_stream *stream);
 void stream_fail_writes(evloop_stream *stream, int err);
 bool stream_tell_writers(evloop_stream *stream);
 bool stream_tell_watermark(evloop_stream *stream);

@@ -113,7 +113,7 @@ bool stream_tell_reader(evloop_stream *stream)
 
 static void lend(evloop_stream *stream, size_t n, void *data)
 {
-    stream->into_ = data;
+    stream_loop(stream)->lent = data;
     stream->flags_ |= STREAM_LENT;
     if (call(stream, (ssize_t)n, data))
         stream->flags_ &= ~(unsigned)STREAM_LENT;
@@ -122,6 +122,8 @@ static void lend(evloop_stream *stream, size_t n, void *data)
 static void fill(evloop_stream *stream, size_t n)
 {
     stream->filled_ += n;
+    if (stream->error_) /* descriptors that came with them are lost, which is to be told already */
+        return;
     if (stream->filled_ >= stream->least_) {
         stream->flags_ &= ~(unsigned)STREAM_READING;
         call(stream, (ssize_t)stream->filled_, stream->into_);
@@ -180,7 +182,7 @@ int evloop_buffer_keep(evloop_stream *stream)
         return err;
     if (!handle_active(&stream->handle_) || !(stream->flags_ & STREAM_LENT))
         return -EINVAL;
-    err = poller_keep_buffer(stream_poller(stream), stream->into_);
+    err = poller_keep_buffer(stream_poller(stream), stream_loop(stream)->lent);
     if (!err)
         stream->flags_ &= ~(unsigned)STREAM_LENT;
     return err;

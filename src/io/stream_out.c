@@ -53,6 +53,7 @@ static void finish(evloop_stream *stream, evloop_write *write, int status)
         give_block(stream_loop(stream), write);
         return;
     }
+    write->left_ = 0;
     write->status_ = status;
     list_append(&stream->finished_, &write->link_);
     if (!(stream->flags_ & STREAM_CLOSING))
@@ -135,6 +136,13 @@ static void consume(evloop_stream *stream, size_t n)
     note_size(stream);
 }
 
+/* Without bytes there is nothing to wait for. */
+static void finish_empty(evloop_stream *stream)
+{
+    if (!list_empty(&stream->writes_) && !write_of(stream->writes_.next)->left_)
+        consume(stream, 0);
+}
+
 /* ---- sending --------------------------------------------------------------------------------- */
 
 static void gather_file(const evloop_write *write, struct evloop_outgoing *outgoing)
@@ -144,21 +152,22 @@ static void gather_file(const evloop_write *write, struct evloop_outgoing *outgo
     outgoing->file_size = write->left_ < BYTES_AT_ONCE ? write->left_ : BYTES_AT_ONCE;
 }
 
-/* Adds the memory of one write; false if no more can be added. */
-static bool gather_memory(const evloop_write *write, struct evloop_outgoing *outgoing, size_t *size)
+/* Adds the memory of one write, up to `most` bytes in all; false if no more can be added. */
+static bool gather_memory(const evloop_write *write, struct evloop_outgoing *outgoing, size_t *size,
+                          size_t most)
 {
     size_t skip = write->skip_;
     for (unsigned i = 0; i < write->iov_count_; i++) {
         struct iovec *iov = &outgoing->iov[outgoing->iov_count];
-        if (outgoing->iov_count == IOV_AT_ONCE || *size >= BYTES_AT_ONCE)
+        if (outgoing->iov_count == IOV_AT_ONCE || *size >= most)
             return false;
         iov->iov_base = (char *)write->iov_[i].iov_base + skip;
         iov->iov_len = write->iov_[i].iov_len - skip;
         skip = 0;
         if (!iov->iov_len)
             continue;
-        if (iov->iov_len > BYTES_AT_ONCE - *size)
-            iov->iov_len = BYTES_AT_ONCE - *size;
+        if (iov->iov_len > most - *size)
+            iov->iov_len = most - *size;
         *size += iov->iov_len;
         outgoing->iov_count++;
     }
@@ -181,6 +190,7 @@ void stream_gather(struct evloop_operation *operation, struct evloop_outgoing *o
 {
     evloop_stream *stream = evloop_container_of(operation, evloop_stream, out_);
     size_t size = 0;
+    size_t most = stream->flags_ & STREAM_MESSAGES ? SIZE_MAX : BYTES_AT_ONCE; /* it stays whole */
     list_each(&stream->writes_, link, following) {
         const evloop_write *write = write_of(link);
         bool first = outgoing->iov_count == 0;
@@ -191,7 +201,7 @@ void stream_gather(struct evloop_operation *operation, struct evloop_outgoing *o
         }
         if (write->fd_count_ && !first)
             return;
-        bool room = gather_memory(write, outgoing, &size);
+        bool room = gather_memory(write, outgoing, &size, most);
         if (write->fd_count_ && !gather_fds(write, outgoing))
             return;
         if (!room || stream->flags_ & STREAM_MESSAGES)
@@ -261,7 +271,7 @@ static bool take_result(evloop_stream *stream, ssize_t n)
 static void send_queue(evloop_stream *stream)
 {
     size_t sent = 0;
-    consume(stream, 0);
+    finish_empty(stream);
     while (!list_empty(&stream->writes_)) {
         if (sent >= BYTES_AT_ONCE) {
             handle_want_flush(&stream->handle_);
@@ -280,6 +290,14 @@ void stream_flush(struct evloop_handle *handle)
     evloop_stream *stream = evloop_container_of(handle, evloop_stream, handle_);
     if (!stream->error_ && !(stream->flags_ & (STREAM_CONNECTING | STREAM_SENDING)))
         send_queue(stream);
+}
+
+void stream_stop_sending(evloop_stream *stream)
+{
+    if (!(stream->flags_ & STREAM_SENDING))
+        return;
+    poller_cancel(stream_poller(stream), &stream->out_);
+    stream->flags_ &= ~(unsigned)STREAM_SENDING;
 }
 
 /* There was room at last; what is left goes out with what this turn writes. */
@@ -305,6 +323,20 @@ static int check_write(const evloop_stream *stream)
     return stream->flags_ & (STREAM_SHUTTING | STREAM_SHUT) ? -EPIPE : 0;
 }
 
+static void init_write(evloop_write *write, evloop_write_fn fn, unsigned kind, size_t size)
+{
+    write->written = 0;
+    write->fn_ = fn;
+    write->kind_ = kind;
+    write->left_ = size;
+    write->skip_ = 0;
+    write->iov_ = NULL;
+    write->iov_count_ = 0;
+    write->fds_ = NULL;
+    write->fd_count_ = 0;
+    write->file_offset_ = 0;
+}
+
 static struct block *make_block(evloop_stream *stream, size_t size)
 {
     evloop *loop = stream_loop(stream);
@@ -325,19 +357,21 @@ static struct block *make_block(evloop_stream *stream, size_t size)
         block = (struct block *)handle_block_take(loop, kind == WRITE_LARGE_BLOCK);
     if (!block)
         return NULL;
-    memset(block, 0, header);
-    block->write.kind_ = kind;
+    init_write(&block->write, NULL, kind, 0);
     block->write.iov_ = &block->iov;
     block->write.iov_count_ = 1;
-    block->iov.iov_base = block->bytes;
+    block->iov = (struct iovec){block->bytes, 0};
     block->room = room;
     return block;
 }
 
-/* The last block, if there is room in it, and the kernel has not been given it. */
+/*
+ * The last block, if there is room in it: behind what the kernel may have been given, so that a
+ * peer who does not read costs no block for each byte.
+ */
 static struct block *last_block(const evloop_stream *stream, size_t size)
 {
-    if (list_empty(&stream->writes_) || stream->flags_ & (STREAM_MESSAGES | STREAM_SENDING))
+    if (list_empty(&stream->writes_) || stream->flags_ & STREAM_MESSAGES)
         return NULL;
     evloop_write *write = write_of(stream->writes_.prev);
     return is_block(write) && block_of(write)->room >= size ? block_of(write) : NULL;
@@ -426,20 +460,6 @@ static int check_request(const evloop_stream *stream, const evloop_write *write)
     return !err && write->stream_ ? -EBUSY : err;
 }
 
-static void init_request(evloop_write *write, evloop_write_fn fn, unsigned kind, size_t size)
-{
-    write->written = 0;
-    write->fn_ = fn;
-    write->kind_ = kind;
-    write->left_ = size;
-    write->skip_ = 0;
-    write->iov_ = NULL;
-    write->iov_count_ = 0;
-    write->fds_ = NULL;
-    write->fd_count_ = 0;
-    write->file_offset_ = 0;
-}
-
 int evloop_stream_write(evloop_stream *stream, evloop_write *write, const struct iovec *iov,
                         unsigned count, evloop_write_fn fn)
 {
@@ -460,7 +480,7 @@ int evloop_stream_write_fds(evloop_stream *stream, evloop_write *write, const st
         return -ENOTSUP;
     if (stream->flags_ & STREAM_MESSAGES && fd_count > FDS_AT_ONCE)
         return -EINVAL;
-    init_request(write, fn, WRITE_MEMORY, size);
+    init_write(write, fn, WRITE_MEMORY, size);
     write->iov_ = iov;
     write->iov_count_ = count;
     write->fds_ = fds;
@@ -478,7 +498,7 @@ int evloop_stream_sendfile(evloop_stream *stream, evloop_write *write, int file,
     if (file < 0 || size > (size_t)SSIZE_MAX || offset > (uint64_t)INT64_MAX - size ||
         stream->flags_ & STREAM_MESSAGES)
         return -EINVAL;
-    init_request(write, fn, WRITE_FILE, size);
+    init_write(write, fn, WRITE_FILE, size);
     write->file_ = file;
     write->file_offset_ = offset;
     append(stream, write);
@@ -509,8 +529,11 @@ int evloop_write_cancel(evloop_write *write)
     if (write->written || write->left_ == 0 || stream->error_ || stream->flags_ & STREAM_CLOSING)
         return -EALREADY;
     finish(stream, write, -ECANCELED);
-    write->left_ = 0;
     note_size(stream);
+    if (list_empty(&stream->writes_) && !(stream->flags_ & STREAM_CONNECTING)) {
+        stream_stop_sending(stream); /* nobody waits for room any more: the end may be told now */
+        handle_want_flush(&stream->handle_);
+    }
     return 0;
 }
 

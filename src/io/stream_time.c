@@ -5,6 +5,9 @@
  *
  * Invariant: while the stream has a deadline the timer is active, and due no later than that;
  * armed_ is that moment, by the loop's clock.
+ *
+ * A loop that was kept busy has not asked the kernel for a while: a deadline has passed only if it
+ * still has one turn later, when whatever came and whatever could go has been noted.
  */
 #include "io/stream.h"
 
@@ -55,17 +58,21 @@ static uint64_t deadline(const evloop_stream *stream)
 
 static void on_timer(evloop_timer *timer);
 
+static void start(evloop_stream *stream, uint64_t moment)
+{
+    uint64_t now = evloop_now(stream_loop(stream));
+    stream->armed_ = moment;
+    timer_start_hidden(stream_loop(stream), &stream->timer_, moment > now ? moment - now : 0,
+                       on_timer);
+}
+
 /* Makes the timer due in time; one that is due too early finds out. */
 static void arm(evloop_stream *stream)
 {
     uint64_t moment = deadline(stream);
     bool active = evloop_timer_active(&stream->timer_);
-    if (moment == UINT64_MAX || (active && stream->armed_ <= moment))
-        return;
-    uint64_t now = evloop_now(stream_loop(stream));
-    stream->armed_ = moment;
-    timer_start_hidden(stream_loop(stream), &stream->timer_, moment > now ? moment - now : 0,
-                       on_timer);
+    if (moment != UINT64_MAX && (!active || stream->armed_ > moment))
+        start(stream, moment);
 }
 
 static void read_timed_out(evloop_stream *stream)
@@ -93,7 +100,15 @@ static void on_timer(evloop_timer *timer)
     evloop_stream *stream = evloop_container_of(timer, evloop_stream, timer_);
     if (stream->flags_ & STREAM_CLOSING || stream->error_)
         return;
-    timed_out(stream, evloop_now(stream_loop(stream)));
+    uint64_t now = evloop_now(stream_loop(stream));
+    bool late = stream->flags_ & STREAM_LATE;
+    stream->flags_ &= ~(unsigned)STREAM_LATE;
+    if (!late && deadline(stream) <= now) {
+        stream->flags_ |= STREAM_LATE;
+        start(stream, now);
+        return;
+    }
+    timed_out(stream, now);
     if (!(stream->flags_ & STREAM_CLOSING) && !stream->error_)
         arm(stream);
 }

@@ -60,18 +60,24 @@ static bool make_room(evloop *loop, struct evloop_stream_fds *all, size_t count)
     return true;
 }
 
-/* Without memory for them they are closed, and the stream has failed: it is not whole any more. */
-void stream_keep_fds(evloop_stream *stream, const struct received *received)
+static int keep(evloop_stream *stream, const struct received *received)
 {
     struct evloop_stream_fds *all = stream->fds_;
-    if (all && make_room(stream_loop(stream), all, received->fd_count)) {
-        memcpy(all->fds + all->end, received->fds, received->fd_count * sizeof *all->fds);
-        all->end += received->fd_count;
-        return;
-    }
-    for (unsigned i = 0; i < received->fd_count; i++)
+    if (!all || !make_room(stream_loop(stream), all, received->fd_count))
+        return -ENOMEM;
+    memcpy(all->fds + all->end, received->fds, received->fd_count * sizeof *all->fds);
+    all->end += received->fd_count;
+    return 0;
+}
+
+/* If not all can be kept, the stream has failed: it is not whole any more. */
+void stream_keep_fds(evloop_stream *stream, const struct received *received)
+{
+    int err = received->fd_count ? keep(stream, received) : 0;
+    for (unsigned i = 0; err && i < received->fd_count; i++)
         socket_close(received->fds[i]);
-    stream_fail(stream, -ENOMEM);
+    if (err || received->lost)
+        stream_fail(stream, err ? err : -EMFILE);
 }
 
 int evloop_unix_take_fd(evloop_stream *stream)

@@ -42,15 +42,14 @@ int descriptor_classify(int fd, unsigned *endpoint_flags)
     struct stat status;
     if (fstat(fd, &status) != 0)
         return -errno;
+    /*
+     * A short read of anything else says nothing: a terminal gives a line at a time, and a pipe a
+     * packet, if whoever writes wants that, which cannot be seen from here.
+     */
     *endpoint_flags = 0;
     if (S_ISDIR(status.st_mode))
         return -EISDIR;
-    if (S_ISSOCK(status.st_mode))
-        return classify_socket(fd, endpoint_flags);
-    /* A terminal gives a line at a time, and so may others: only a pipe's short read says more. */
-    if (S_ISFIFO(status.st_mode))
-        *endpoint_flags = ENDPOINT_STREAM;
-    return 0;
+    return S_ISSOCK(status.st_mode) ? classify_socket(fd, endpoint_flags) : 0;
 }
 
 static bool never_blocks(const struct stat *status)

@@ -80,6 +80,7 @@ enum { IOV_AT_ONCE = 1024, BYTES_AT_ONCE = 1 << 20, FDS_AT_ONCE = 253 };
 struct received {
     int *fds;
     unsigned fd_count;
+    bool lost; /* others came with them, and there was no number left for these */
 };
 
 /* What the watches on one descriptor add up to. */
@@ -188,7 +189,10 @@ int poller_apply_changes(struct poller *poller);
 /* Whether there is a change to be applied, or something collected to be taken. */
 bool poller_changed(const struct poller *poller);
 /* Whether an operation can go on without a wait. */
-bool poller_ready(const struct poller *poller);
+static inline bool poller_ready(const struct poller *poller)
+{
+    return !list_empty(&poller->readiness.ready) || !list_empty(&poller->readiness.again);
+}
 /* Makes the wait that is under way, or else the next one, return. */
 int poller_wake(struct poller *poller);
 /* The next collected watch and its events; NULL when all were taken. */
@@ -226,7 +230,7 @@ void poller_connect(struct poller *poller, struct evloop_operation *operation,
 int poller_accept(struct poller *poller, struct evloop_operation *operation);
 /*
  * Receives what there is. memory == NULL: multishot, into a buffer of the poller's; else once, up
- * to size bytes.
+ * to size bytes. A message of a unix socket that is longer than its memory: -EMSGSIZE.
  */
 int poller_receive(struct poller *poller, struct evloop_operation *operation, void *memory,
                    size_t size);

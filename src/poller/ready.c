@@ -35,15 +35,11 @@ void ready_init(struct readiness *readiness)
 bool ready_begin(struct poller *poller)
 {
     struct readiness *readiness = &poller->readiness;
-    list_prepend_all(&readiness->ready, &readiness->again);
+    if (!list_empty(&readiness->again))
+        list_prepend_all(&readiness->ready, &readiness->again);
     readiness->accepts = readiness->events > BUSY_TURN ? readiness->events : 0;
     readiness->events = 0;
     return !list_empty(&readiness->ready);
-}
-
-bool poller_ready(const struct poller *poller)
-{
-    return !list_empty(&poller->readiness.ready) || !list_empty(&poller->readiness.again);
 }
 
 static bool can_go_on(const struct evloop_endpoint *endpoint)
@@ -225,7 +221,7 @@ static ssize_t receive_into(struct evloop_endpoint *endpoint, void *memory, size
         return transfer_read(endpoint->fd, memory, size);
     if (!(endpoint->flags & ENDPOINT_UNIX))
         return transfer_receive(endpoint->fd, memory, size);
-    return transfer_receive_fds(endpoint->fd, memory, size, extra->fds, &extra->fd_count, cut);
+    return transfer_receive_fds(endpoint->fd, memory, size, extra, cut);
 }
 
 /* Whether there may be more to be had, after n of size bytes. */
@@ -242,7 +238,7 @@ static bool perform_receive(struct poller *poller, struct evloop_endpoint *endpo
     void *memory = lent ? buffers_current(poller) : operation->memory;
     size_t size = lent ? poller->buffers.size : operation->size;
     int fds[FDS_AT_ONCE + 1];
-    struct received extra = {endpoint->flags & ENDPOINT_TAKES_FDS ? fds : NULL, 0};
+    struct received extra = {endpoint->flags & ENDPOINT_TAKES_FDS ? fds : NULL, 0, false};
     bool cut;
     ssize_t n = receive_into(endpoint, memory, size, &extra, &cut);
     if (n == -EAGAIN) {
@@ -252,7 +248,7 @@ static bool perform_receive(struct poller *poller, struct evloop_endpoint *endpo
     struct evloop_completion completion = {.result = n,
                                            .more = lent && n > 0,
                                            .data = lent ? memory : NULL,
-                                           .extra = extra.fd_count ? &extra : NULL};
+                                           .extra = extra.fd_count || extra.lost ? &extra : NULL};
     if (n > 0 && is_drained(endpoint, n, size, cut))
         ready_clear(endpoint, READY_IN);
     if (completion.more)

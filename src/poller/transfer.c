@@ -53,13 +53,15 @@ ssize_t transfer_read(int fd, void *memory, size_t size)
     return or_error(n);
 }
 
+enum { OTHER_CONTROL = 512 }; /* credentials and such, if somebody has asked the socket for them */
+
 union fds_control {
     struct cmsghdr header; /* for its alignment */
-    char bytes[CMSG_SPACE(FDS_AT_ONCE * sizeof(int))];
+    char bytes[CMSG_SPACE(FDS_AT_ONCE * sizeof(int)) + OTHER_CONTROL];
 };
 
 /* Copies the descriptors out of the control data; whether there was any. */
-static bool take_fds(struct msghdr *message, int *fds, unsigned *fd_count)
+static bool take_fds(struct msghdr *message, struct received *extra)
 {
     bool any = false;
     for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
@@ -67,14 +69,13 @@ static bool take_fds(struct msghdr *message, int *fds, unsigned *fd_count)
         if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
             continue;
         size_t bytes = part->cmsg_len - CMSG_LEN(0);
-        memcpy(fds + *fd_count, CMSG_DATA(part), bytes);
-        *fd_count += (unsigned)(bytes / sizeof(int));
+        memcpy(extra->fds + extra->fd_count, CMSG_DATA(part), bytes);
+        extra->fd_count += (unsigned)(bytes / sizeof(int));
     }
     return any;
 }
 
-ssize_t transfer_receive_fds(int fd, void *memory, size_t size, int *fds, unsigned *fd_count,
-                             bool *cut)
+ssize_t transfer_receive_fds(int fd, void *memory, size_t size, struct received *extra, bool *cut)
 {
     union fds_control control;
     struct iovec iov = {memory, size};
@@ -84,18 +85,19 @@ ssize_t transfer_receive_fds(int fd, void *memory, size_t size, int *fds, unsign
     do {
         message.msg_iov = &iov;
         message.msg_iovlen = 1;
-        message.msg_control = fds ? control.bytes : NULL;
-        message.msg_controllen = fds ? sizeof control : 0;
+        message.msg_control = extra->fds ? control.bytes : NULL;
+        message.msg_controllen = extra->fds ? sizeof control : 0;
         n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     } while (n < 0 && errno == EINTR);
-    *fd_count = 0;
     *cut = false;
     if (n < 0)
         return -errno;
     *cut = message.msg_flags & MSG_CTRUNC;
-    if (fds && take_fds(&message, fds, fd_count))
-        *cut = true;
-    return n;
+    if (extra->fds) {
+        extra->lost = *cut;
+        *cut = take_fds(&message, extra) || *cut;
+    }
+    return message.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
 }
 
 static void add_fds(struct msghdr *message, union fds_control *control,

@@ -15,11 +15,11 @@ int transfer_connected(int fd);
 ssize_t transfer_receive(int fd, void *memory, size_t size);
 ssize_t transfer_read(int fd, void *memory, size_t size);
 /*
- * From a unix socket: puts the descriptors that come with the bytes at fds (room for FDS_AT_ONCE),
- * or, if that is NULL, drops them; *cut is set if they, or their lack of room, ended it early.
+ * From a unix socket: puts the descriptors that come with the bytes at extra->fds (room for
+ * FDS_AT_ONCE), or, if that is NULL, drops them; *cut is set if they, or their lack of room, ended
+ * it early. -EMSGSIZE: a message that was cut off.
  */
-ssize_t transfer_receive_fds(int fd, void *memory, size_t size, int *fds, unsigned *fd_count,
-                             bool *cut);
+ssize_t transfer_receive_fds(int fd, void *memory, size_t size, struct received *extra, bool *cut);
 ssize_t transfer_send(int fd, const struct evloop_outgoing *outgoing);
 ssize_t transfer_write(int fd, const struct evloop_outgoing *outgoing);
 /* A piece of a file: -ENODATA if it ends before that. */

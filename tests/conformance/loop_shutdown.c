@@ -124,6 +124,25 @@ static void a_stream_that_is_forced_may_be_closed_by_its_owner(struct scene *sce
     assert_over(scene);
 }
 
+static void take_the_other_along(struct actor *actor, enum event event)
+{
+    leave_when_forced(actor, event);
+    if (event == CLOSED)
+        leave(&actor->scene->b);
+}
+
+static void who_is_closed_by_a_closing_is_told(struct scene *scene)
+{
+    meet(scene);
+    hear(&scene->a);
+    scene->a.then = take_the_other_along;
+    assert_int_equal(evloop_shutdown(scene->loop, 0), 0);
+    loop_run(scene->loop);
+    expect(scene, "a", "read EVLOOP_ECLOSED; closed");
+    expect(scene, "b", "closed");
+    assert_over(scene);
+}
+
 static void a_shutdown_without_time_forces_at_once(struct scene *scene)
 {
     static struct request request;
@@ -206,6 +225,7 @@ const struct script loop_shutdown_scripts[] = {
     SCRIPT(listeners_stop_first, LISTENING),
     SCRIPT(what_is_there_at_the_deadline_is_forced, ANY),
     SCRIPT(a_stream_that_is_forced_may_be_closed_by_its_owner, DUPLEX),
+    SCRIPT(who_is_closed_by_a_closing_is_told, DUPLEX),
     SCRIPT(a_shutdown_without_time_forces_at_once, ANY),
     SCRIPT(a_graceful_close_is_forced_too, ANY),
     SCRIPT(a_connection_that_does_not_come_about_is_forced, TCP),

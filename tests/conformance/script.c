@@ -312,6 +312,7 @@ void on_closed(evloop_stream *stream)
 {
     struct actor *actor = stream->data;
     assert_false(evloop_stream_active(stream));
+    actor->error = evloop_stream_error(stream);
     note(actor->scene, actor->name, CLOSED, "closed");
     actor_init(actor, actor->scene, actor->name);
     then(actor, CLOSED);

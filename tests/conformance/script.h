@@ -85,6 +85,7 @@ struct actor {
     unsigned reads;   /* read callbacks that had bytes */
     ssize_t last;     /* what the last read callback was told */
     const void *lent; /* and its data */
+    int error;        /* of the stream when it was closed */
     unsigned events[CLOSED + 1];
     struct door *door; /* that it came through */
     char memory[4096];

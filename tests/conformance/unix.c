@@ -77,6 +77,82 @@ static void a_message_that_is_too_large_is_refused(struct scene *scene)
     expect(scene, "b", "read small");
 }
 
+static struct request little, too_large;
+
+static void cancel_the_next(struct actor *actor, enum event event)
+{
+    (void)actor;
+    if (event == WRITE && little.done && !too_large.done)
+        assert_int_equal(evloop_write_cancel(&too_large.write), -EALREADY);
+}
+
+/* Both are over when the first is told. */
+static void a_message_that_was_refused_is_not_taken_back(struct scene *scene)
+{
+    meet(scene);
+    hear(&scene->b);
+    scene->a.then = cancel_the_next;
+    put(&scene->a, &little, 10);
+    put(&scene->a, &too_large, PATTERN_SPAN);
+    expect(scene, "a", "write 10 0; write 0 EMSGSIZE");
+    assert_int_equal(evloop_stream_queued(&scene->a.stream), 0);
+    expect(scene, "b", "read 10 bytes");
+}
+
+/* An empty message would be an end. */
+static void a_message_that_was_taken_back_leaves_nothing(struct scene *scene)
+{
+    enum { SIZE = 5000 };
+    static struct request request;
+    struct iovec iov = {(void *)(uintptr_t)pattern_at(0), SIZE};
+    unsigned messages = 0;
+    meet(scene);
+    while (evloop_stream_try_write(&scene->a.stream, &iov, 1) > 0)
+        messages++;
+    put(&scene->a, &request, SIZE);
+    scene_turn(scene);
+    assert_int_equal(evloop_write_cancel(&request.write), 0);
+    expect(scene, "a", "write 0 ECANCELED");
+    hear(&scene->b);
+    scene_until(scene, scene->b.reads == messages);
+    notes_forget(scene);
+    expect_nothing(scene);
+    assert_true(evloop_stream_reading(&scene->b.stream));
+}
+
+static void a_message_of_more_than_a_mebibyte_stays_whole(struct scene *scene)
+{
+    enum { SIZE = 1500000, ROOM = 4 << 20 };
+    static char memory[SIZE + 1];
+    static struct request request;
+    int size = ROOM;
+    socklen_t length = sizeof size;
+    meet(scene);
+    int fd = evloop_stream_fd(&scene->a.stream);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
+    if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) != 0 || size < ROOM)
+        skip();
+    put(&scene->a, &request, SIZE);
+    assert_int_equal(evloop_stream_read_into(&scene->b.stream, memory, sizeof memory, 1, on_read),
+                     0);
+    expect(scene, "a", "write %d 0", SIZE);
+    scene_until(scene, scene->b.reads);
+    assert_int_equal(evloop_stream_read_count(&scene->b.stream), SIZE);
+    notes_forget(scene);
+}
+
+static void a_message_that_is_cut_off_is_an_error(struct scene *scene)
+{
+    meet(scene);
+    hear_into(&scene->b, 4, 1);
+    say(&scene->a, "four");
+    expect(scene, "b", "read four");
+    hear_into(&scene->b, 4, 1);
+    say(&scene->a, "five!");
+    expect(scene, "b", "read EMSGSIZE");
+    assert_int_equal(evloop_stream_error(&scene->b.stream), -EMSGSIZE);
+}
+
 static void messages_end(struct scene *scene)
 {
     meet(scene);
@@ -362,6 +438,10 @@ const struct script unix_scripts[] = {
     SCRIPT(a_message_is_made_of_all_pieces_of_a_write, SEQPACKET),
     SCRIPT(many_messages_wait_for_a_slow_reader, SEQPACKET),
     SCRIPT(a_message_that_is_too_large_is_refused, SEQPACKET),
+    SCRIPT(a_message_that_was_refused_is_not_taken_back, SEQPACKET),
+    SCRIPT(a_message_that_was_taken_back_leaves_nothing, SEQPACKET),
+    SCRIPT(a_message_of_more_than_a_mebibyte_stays_whole, SEQPACKET),
+    SCRIPT(a_message_that_is_cut_off_is_an_error, SEQPACKET),
     SCRIPT(messages_end, SEQPACKET),
     SCRIPT(a_descriptor_is_there_in_the_callback_of_its_bytes, LOCAL | SEQPACKET),
     SCRIPT(any_number_of_descriptors_is_passed_in_order, LOCAL),

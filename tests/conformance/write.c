@@ -346,6 +346,19 @@ static void a_write_of_this_turn_is_taken_back(struct scene *scene)
     expect(scene, "b", "read yes");
 }
 
+static void an_end_does_not_wait_for_what_was_taken_back(struct scene *scene)
+{
+    static struct request request;
+    meet_narrowly(scene);
+    while (evloop_stream_try_write(&scene->a.stream, &(struct iovec){scene->a.memory, 4096}, 1) > 0)
+        continue;
+    put(&scene->a, &request, 4096);
+    scene_turn(scene);
+    assert_int_equal(evloop_write_cancel(&request.write), 0);
+    end(&scene->a);
+    expect(scene, "a", "write 0 ECANCELED; shutdown 0");
+}
+
 /* ---- watermarks ------------------------------------------------------------------------------ */
 
 static void the_watermarks_are_told_when_they_are_passed(struct scene *scene)
@@ -580,6 +593,7 @@ const struct script write_scripts[] = {
     SCRIPT(a_write_that_has_not_begun_is_taken_back, ANY),
     SCRIPT(a_write_that_is_partly_gone_goes_on, ANY),
     SCRIPT(a_write_of_this_turn_is_taken_back, ANY),
+    SCRIPT(an_end_does_not_wait_for_what_was_taken_back, DUPLEX),
     SCRIPT(the_watermarks_are_told_when_they_are_passed, ANY),
     SCRIPT(a_queue_that_is_full_when_the_watermarks_are_set_is_told, ANY),
     SCRIPT(who_waits_for_room_is_told_when_the_stream_fails, ANY),

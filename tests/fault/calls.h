@@ -58,7 +58,7 @@ void calls_reset(void);
 void calls_fail(enum call call, unsigned nth, unsigned times, int err);
 /** Makes a call that transfers bytes do so for `most` of them at a time; 0: as many as it likes. */
 void calls_shorten(enum call call, size_t most);
-/** How many calls were made since the reset, and how many of them failed since they were told to. */
+/** How many calls were made since the reset; how many of all failed because they were told to. */
 unsigned calls_count(enum call call);
 unsigned calls_failed(void);
 const char *call_name(enum call call);

@@ -5,6 +5,8 @@
 #include "exchange.h"
 #include "sweep.h"
 
+#include <sys/socket.h>
+
 static void open_over(int over)
 {
     exchange_open((enum exchange_over)over);
@@ -91,6 +93,64 @@ TEST(a_little_at_a_time_is_sent_of_a_file)
             shorten((enum exchange_over)over, CALL_SENDFILE, sizes[i]);
 }
 
+/* ---- outside an exchange --------------------------------------------------------------------- */
+
+TEST(a_pair_that_cannot_be_had_leaves_nothing_behind)
+{
+    static const enum call needed[] = {CALL_SOCKETPAIR, CALL_FCNTL, CALL_EPOLL_CTL};
+    evloop *loop = loop_new();
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        for (const int *err = call_errors(needed[i]); *err; err++) {
+            evloop_stream stream = {0};
+            int other = -1;
+            calls_reset();
+            calls_fail(needed[i], 1, 1, *err);
+            int result = evloop_stream_pair(loop, &stream, &other);
+            bool failed = calls_failed() > 0;
+            calls_reset();
+            assert_int_equal(result, failed ? -*err : 0);
+            assert_true(evloop_stream_active(&stream) == !failed);
+            assert_true((other >= 0) == !failed);
+            if (failed)
+                continue;
+            assert_int_equal(evloop_stream_close(&stream, NULL), 0);
+            loop_run(loop);
+            assert_int_equal(close(other), 0);
+        }
+    loop_end(loop);
+}
+
+static void on_connect(evloop_stream *stream, int status)
+{
+    (void)status;
+    assert_int_equal(evloop_stream_close(stream, NULL), 0);
+}
+
+/* What binding says is the result of the call. */
+TEST(a_connection_whose_socket_cannot_be_bound_is_not_made)
+{
+    evloop_connect_options options = evloop_connect_options_default();
+    evloop_address address, local;
+    evloop_stream stream = {0};
+    evloop *loop = loop_new();
+    int listener = net_listen(AF_INET, 1, &address);
+    assert_int_equal(evloop_address_parse(&local, "127.0.0.1:0"), 0);
+    options.local = &local;
+    for (const int *err = call_errors(CALL_BIND); *err; err++) {
+        unsigned before = fds_open();
+        calls_reset();
+        calls_fail(CALL_BIND, 1, 1, *err);
+        assert_int_equal(evloop_connect(loop, &stream, &address, &options, on_connect), -*err);
+        calls_reset();
+        assert_int_equal(fds_open(), before);
+        assert_false(evloop_stream_active(&stream));
+    }
+    assert_int_equal(evloop_connect(loop, &stream, &address, &options, on_connect), 0);
+    loop_run(loop);
+    loop_end(loop);
+    assert_int_equal(close(listener), 0);
+}
+
 /* ---- a file that the kernel cannot send by itself -------------------------------------------- */
 
 TEST(a_file_that_the_kernel_cannot_send_goes_through_memory)
@@ -137,6 +197,8 @@ int main(void)
         SWEEP_ENTRY(calls_that_are_interrupted_are_made_again),
         SWEEP_ENTRY(every_call_that_can_be_is_interrupted_in_one_exchange),
         SWEEP_ENTRY(a_little_at_a_time_is_sent_of_a_file),
+        SWEEP_ENTRY(a_pair_that_cannot_be_had_leaves_nothing_behind),
+        SWEEP_ENTRY(a_connection_whose_socket_cannot_be_bound_is_not_made),
         SWEEP_ENTRY(a_file_that_the_kernel_cannot_send_goes_through_memory),
         SWEEP_ENTRY(a_file_that_goes_through_memory_may_fail_to_be_read),
     };

@@ -148,6 +148,49 @@ static void keep(evloop_stream *stream, ssize_t n, const void *data)
     reads++;
 }
 
+static void on_failure(evloop_stream *stream, ssize_t n, const void *data)
+{
+    (void)data;
+    assert_int_equal(n, evloop_stream_error(stream));
+    reads++;
+}
+
+/* A read into the user's memory is told once, also if descriptors that came with it are lost. */
+TEST(a_read_whose_descriptors_are_lost_is_told_once)
+{
+    for (size_t least = 1; least <= 2; least++) {
+        int fds[2];
+        char memory[2];
+        evloop *loop = loop_new();
+        evloop_stream stream = {0}, peer = {0};
+        evloop_write write = {0};
+        struct iovec iov = {memory, 1};
+        const int standard = STDERR_FILENO;
+        reads = writes = 0;
+        pair_open(fds);
+        assert_int_equal(evloop_stream_open(loop, &stream, fds[0]), 0);
+        assert_int_equal(evloop_stream_open(loop, &peer, fds[1]), 0);
+        assert_int_equal(evloop_unix_accept_fds(&stream), 0);
+        assert_int_equal(evloop_stream_read_into(&stream, memory, 2, least, on_failure), 0);
+        assert_int_equal(evloop_stream_write_fds(&peer, &write, &iov, 1, &standard, 1, on_write),
+                         0);
+        heap_fail_in(&test_heap, HEAP_FAIL_ALL);
+        while (reads == 0)
+            loop_turn(loop);
+        heap_fail_in(&test_heap, 0);
+        assert_int_equal(evloop_stream_send(&peer, "more", 4), 0);
+        loop_turn(loop);
+        loop_turn(loop);
+        assert_int_equal(reads, 1);
+        assert_int_equal(evloop_stream_read_count(&stream), 1);
+        assert_int_equal(evloop_stream_error(&stream), -ENOMEM);
+        assert_int_equal(evloop_stream_close(&stream, NULL), 0);
+        assert_int_equal(evloop_stream_close(&peer, NULL), 0);
+        loop_run(loop);
+        loop_end(loop);
+    }
+}
+
 TEST(a_buffer_is_kept_without_memory_or_not_and_reading_goes_on)
 {
     int fds[2];
@@ -184,6 +227,7 @@ int main(void)
         TEST_ENTRY(an_exchange_without_any_memory_is_refused_or_fails),
         TEST_ENTRY(a_send_without_memory_is_refused_and_the_stream_goes_on),
         TEST_ENTRY(reading_without_memory_is_refused_and_works_afterwards),
+        TEST_ENTRY(a_read_whose_descriptors_are_lost_is_told_once),
         TEST_ENTRY(a_buffer_is_kept_without_memory_or_not_and_reading_goes_on),
     };
     support_limit(60);

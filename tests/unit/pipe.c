@@ -483,6 +483,25 @@ TEST(without_memory_a_descriptor_stays_as_it_was)
     close(fds[1]);
 }
 
+/* A read of one packet is short, and there are others. */
+TEST(a_pipe_of_packets_brings_them_all)
+{
+    int fds[2];
+    evloop *loop = loop_new();
+    struct taker taker = {0};
+    check(pipe2(fds, O_CLOEXEC | O_DIRECT) == 0);
+    for (int i = 0; i < 3; i++)
+        check(write(fds[1], "packet", 6) == 6);
+    assert_int_equal(evloop_stream_open(loop, &taker.stream, fds[0]), 0);
+    taker_start(&taker);
+    taker_await(loop, &taker, 3 * 6);
+    assert_int_equal(taker.reads, 3);
+    close(fds[1]);
+    taker_await_end(loop, &taker);
+    stream_end(loop, &taker.stream);
+    loop_end(loop);
+}
+
 TEST(what_cannot_be_a_stream_is_refused)
 {
     evloop *loop = loop_new();
@@ -528,6 +547,7 @@ int main(void)
         TEST_ENTRY(what_has_taken_the_number_over_is_left_alone_at_exit),
         TEST_ENTRY(a_descriptor_with_a_watch_is_refused_and_the_watch_goes_on),
         TEST_ENTRY(without_memory_a_descriptor_stays_as_it_was),
+        TEST_ENTRY(a_pipe_of_packets_brings_them_all),
         TEST_ENTRY(what_cannot_be_a_stream_is_refused),
     };
     return RUN_TESTS("pipe", tests);

@@ -150,6 +150,33 @@ TEST(as_many_buffers_can_be_kept_as_the_options_say)
     }
 }
 
+static char own[10];
+
+static void go_on_elsewhere_and_keep(evloop_stream *stream, ssize_t n, const void *data)
+{
+    assert_int_equal(evloop_stream_read_stop(stream), 0);
+    assert_int_equal(evloop_stream_read_into(stream, own, sizeof own, sizeof own, on_read), 0);
+    keep(stream, n, data);
+}
+
+TEST(a_buffer_can_be_kept_by_one_who_reads_on_elsewhere)
+{
+    int fds[2];
+    evloop_stream stream = {0};
+    evloop *loop = begin(4096, 4);
+    kept_count = 0;
+    pair_open(fds);
+    assert_int_equal(evloop_stream_open(loop, &stream, fds[0]), 0);
+    assert_int_equal(evloop_stream_read_start(&stream, go_on_elsewhere_and_keep), 0);
+    say_and_keep(loop, fds[1]);
+    assert_int_equal(refusal, 0);
+    assert_int_equal(evloop_buffer_release(loop, kept[0]), 0);
+    assert_int_equal(evloop_stream_close(&stream, NULL), 0);
+    loop_run(loop);
+    loop_end(loop);
+    fds_close((int[2]){-1, fds[1]});
+}
+
 /* Streams share the buffers; what is kept costs memory only as long as it is kept. */
 TEST(what_was_released_is_used_again)
 {
@@ -183,6 +210,7 @@ int main(void)
         TEST_ENTRY(small_buffers_bring_what_was_there_before),
         TEST_ENTRY(as_many_buffers_can_be_kept_as_the_options_say),
         TEST_ENTRY(what_was_released_is_used_again),
+        TEST_ENTRY(a_buffer_can_be_kept_by_one_who_reads_on_elsewhere),
     };
     return RUN_TESTS("stream buffers", tests);
 }

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define FEW_TURNS 20
@@ -171,6 +172,24 @@ TEST(a_peer_that_never_reads_costs_neither_turns_nor_memory)
         world_end(&world);
         assert_int_equal(world.written, -ECANCELED);
     }
+}
+
+/* What waits in small pieces is put together. */
+TEST(bytes_that_wait_for_a_peer_that_never_reads_cost_little_more_than_themselves)
+{
+    enum { BYTES = 10000 };
+    struct world world;
+    world_begin(&world, AF_UNIX);
+    world_write(&world, 100u << 20);
+    loop_turn(world.loop);
+    size_t before = heap_bytes(&test_heap);
+    for (int i = 0; i < BYTES; i++) {
+        assert_int_equal(evloop_stream_send(&world.stream, "x", 1), 0);
+        if (i % 1000 == 0)
+            loop_turn(world.loop);
+    }
+    assert_true(heap_bytes(&test_heap) - before < 2 * BYTES);
+    world_end(&world);
 }
 
 /* Both ends write and neither reads: nobody spins, and reading resolves it. */
@@ -505,12 +524,77 @@ TEST(descriptors_that_nobody_takes_do_not_stall_a_stream)
     world_end(&world); /* the teardown sees that none was leaked */
 }
 
+static unsigned take_all(evloop_stream *stream)
+{
+    unsigned count = 0;
+    for (int fd; (fd = evloop_unix_take_fd(stream)) >= 0; count++)
+        assert_int_equal(close(fd), 0);
+    return count;
+}
+
+/* The limit that leaves room for so many, wherever their numbers are. */
+static rlim_t limit_for(unsigned room)
+{
+    int free_fds[4];
+    assert_true(room < 4);
+    for (unsigned i = 0; i <= room; i++)
+        free_fds[i] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    for (unsigned i = 0; i <= room; i++)
+        assert_int_equal(close(free_fds[i]), 0);
+    return (rlim_t)free_fds[room];
+}
+
+/* Whoever takes the next one would take it for one of these. */
+TEST(a_stream_whose_descriptors_find_no_number_has_failed)
+{
+    struct world world;
+    struct rlimit before;
+    const int fds[3] = {STDERR_FILENO, STDERR_FILENO, STDERR_FILENO};
+    for (unsigned room = 0; room <= 3; room++) {
+        world_begin(&world, AF_UNIX);
+        assert_int_equal(evloop_unix_accept_fds(&world.stream), 0);
+        assert_int_equal(evloop_stream_read_start(&world.stream, on_read), 0);
+        send_with_fds(world.peer, 0, 10, fds, 3);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        struct rlimit few = {limit_for(room), before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        for (int turn = 0; turn < FEW_TURNS; turn++)
+            loop_turn(world.loop);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(world.heard, 10);
+        assert_int_equal(evloop_stream_error(&world.stream), room < 3 ? -EMFILE : 0);
+        assert_int_equal(world.last, room < 3 ? -EMFILE : 10);
+        assert_int_equal(take_all(&world.stream), room);
+        world_end(&world);
+    }
+}
+
+TEST(descriptors_that_come_with_credentials_are_all_there)
+{
+    struct world world;
+    int fds[253], on = 1;
+    for (int i = 0; i < 253; i++)
+        fds[i] = STDERR_FILENO;
+    world_begin(&world, AF_UNIX);
+    assert_int_equal(
+        setsockopt(evloop_stream_fd(&world.stream), SOL_SOCKET, SO_PASSCRED, &on, sizeof on), 0);
+    assert_int_equal(evloop_unix_accept_fds(&world.stream), 0);
+    assert_int_equal(evloop_stream_read_start(&world.stream, on_read), 0);
+    send_with_fds(world.peer, 0, 10, fds, 253);
+    while (world.heard < 10)
+        loop_turn(world.loop);
+    assert_int_equal(take_all(&world.stream), 253);
+    assert_int_equal(evloop_stream_error(&world.stream), 0);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_ENTRY(a_peer_that_sends_one_byte_at_a_time_is_heard),
         TEST_ENTRY(a_peer_that_takes_one_byte_at_a_time_gets_them_all),
         TEST_ENTRY(a_peer_that_never_reads_costs_neither_turns_nor_memory),
+        TEST_ENTRY(bytes_that_wait_for_a_peer_that_never_reads_cost_little_more_than_themselves),
         TEST_ENTRY(two_who_only_write_do_not_spin),
         TEST_ENTRY(a_peer_that_has_ended_while_nobody_reads_does_not_make_the_loop_spin),
         TEST_ENTRY(a_stream_that_has_failed_does_not_make_the_loop_spin),
@@ -521,6 +605,8 @@ int main(void)
         TEST_ENTRY(urgent_data_alone_is_no_data),
         TEST_ENTRY(descriptors_that_nobody_asked_for_neither_leak_nor_stall_a_stream),
         TEST_ENTRY(descriptors_that_nobody_takes_do_not_stall_a_stream),
+        TEST_ENTRY(a_stream_whose_descriptors_find_no_number_has_failed),
+        TEST_ENTRY(descriptors_that_come_with_credentials_are_all_there),
     };
     return RUN_TESTS("stream peers", tests);
 }

@@ -165,6 +165,30 @@ TEST(every_byte_gives_a_reader_the_whole_time_again)
     finish();
 }
 
+/* What would be due first stays where it was: the stream's own timer. */
+TEST(no_timer_is_restarted_for_a_byte)
+{
+    begin(AF_UNIX);
+    assert_int_equal(evloop_stream_set_read_timeout(&world.stream, T), 0);
+    assert_int_equal(evloop_stream_set_idle_timeout(&world.stream, 2 * T), 0);
+    read_start();
+    turns();
+    assert_int_equal(evloop_next_timeout_ns(world.loop), T);
+    for (unsigned i = 1; i < 10; i++) {
+        now_ns += T / 10;
+        net_send(world.peer, 0, 1);
+        turns();
+        assert_int_equal(world.reads, i);
+        assert_int_equal(evloop_next_timeout_ns(world.loop), T - i * (T / 10));
+    }
+    uint64_t fired = loop_metrics(world.loop).timers_fired;
+    pass(T / 10); /* it finds out, and goes on for the rest */
+    assert_int_equal(world.last, 1);
+    assert_true(loop_metrics(world.loop).timers_fired - fired <= 1);
+    assert_int_equal(evloop_next_timeout_ns(world.loop), T - T / 10);
+    finish();
+}
+
 TEST(a_reader_that_waits_for_many_bytes_is_given_time_by_each)
 {
     static char memory[100];
@@ -351,6 +375,12 @@ static void release(evloop_timer *timer)
     released = evloop_stream_release(&world.stream);
 }
 
+/* In the next turn, which is when a deadline has passed. */
+static void release_later(evloop_timer *timer)
+{
+    assert_int_equal(evloop_timer_start(world.loop, timer, 0, 0, release), 0);
+}
+
 /* Its callback is due: it would be lost. */
 TEST(a_stream_whose_deadline_has_just_passed_is_not_given_up)
 {
@@ -359,7 +389,7 @@ TEST(a_stream_whose_deadline_has_just_passed_is_not_given_up)
     assert_int_equal(evloop_stream_set_read_timeout(&world.stream, T), 0);
     read_start();
     turns();
-    assert_int_equal(evloop_timer_start(world.loop, &timer, T, 0, release), 0);
+    assert_int_equal(evloop_timer_start(world.loop, &timer, T, 0, release_later), 0);
     pass(T);
     assert_int_equal(released, -EBUSY);
     assert_int_equal(world.reads, 1);
@@ -406,6 +436,42 @@ TEST(a_connection_that_was_made_in_time_has_no_deadline_any_more)
     assert_int_equal(close(listener), 0);
 }
 
+TEST(connecting_is_not_the_kernels_taking_nothing)
+{
+    evloop_address where;
+    begin_without_stream();
+    int listener = net_listen(AF_INET, 1, &where);
+    assert_int_equal(evloop_connect(world.loop, &world.stream, &where, NULL, on_connect), 0);
+    assert_int_equal(evloop_stream_set_write_timeout(&world.stream, T), 0);
+    world.iov[0] = (struct iovec){(void *)(uintptr_t) "x", 1};
+    assert_int_equal(evloop_stream_write(&world.stream, &world.write, world.iov, 1, on_write), 0);
+    now_ns += 2 * T;
+    while (world.written == 1)
+        loop_turn(world.loop);
+    assert_int_equal(world.connected, 0);
+    assert_int_equal(world.written, 0);
+    finish();
+    assert_int_equal(close(listener), 0);
+}
+
+/* The loop had other things to do, and has not looked whether anything came. */
+TEST(what_came_in_time_is_heard_by_a_loop_that_is_late)
+{
+    begin(AF_UNIX);
+    assert_int_equal(evloop_stream_set_read_timeout(&world.stream, T), 0);
+    read_start();
+    turns();
+    net_send(world.peer, 0, 10);
+    now_ns += 2 * T;
+    turns();
+    assert_int_equal(world.last, 10);
+    pass(T - 1);
+    assert_int_equal(world.reads, 1);
+    pass(1);
+    assert_int_equal(world.last, -ETIMEDOUT);
+    finish();
+}
+
 TEST(a_graceful_closing_is_given_up_at_its_time_and_not_before)
 {
     begin(AF_UNIX);
@@ -447,6 +513,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_ENTRY(a_read_timeout_passes_at_its_time_and_not_before),
         TEST_ENTRY(every_byte_gives_a_reader_the_whole_time_again),
+        TEST_ENTRY(no_timer_is_restarted_for_a_byte),
         TEST_ENTRY(a_reader_that_waits_for_many_bytes_is_given_time_by_each),
         TEST_ENTRY(a_read_timeout_does_not_pass_while_nobody_reads),
         TEST_ENTRY(a_timeout_that_is_changed_counts_from_the_same_moment),
@@ -460,6 +527,8 @@ int main(void)
         TEST_ENTRY(a_stream_whose_deadline_has_just_passed_is_not_given_up),
         TEST_ENTRY(a_connection_is_given_up_at_its_time_and_not_before),
         TEST_ENTRY(a_connection_that_was_made_in_time_has_no_deadline_any_more),
+        TEST_ENTRY(connecting_is_not_the_kernels_taking_nothing),
+        TEST_ENTRY(what_came_in_time_is_heard_by_a_loop_that_is_late),
         TEST_ENTRY(a_graceful_closing_is_given_up_at_its_time_and_not_before),
         TEST_ENTRY(a_deadline_that_never_comes_never_passes),
     };
