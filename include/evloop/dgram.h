@@ -143,7 +143,8 @@ typedef struct evloop_dgram_options {
     size_t queue_limit;          /**< evloop_dgram_send() refuses what would make the queue longer,
                                       64 bytes being added for each datagram; default 1 MiB */
     bool reuse_address;   /**< several sockets may be bound to one address and port: each gets
-                                      what is sent to a group or broadcast */
+                                      what is sent to a group or broadcast. Not with port 0: the
+                                      system may choose one that another such socket has */
     bool reuse_port;      /**< several sockets on one address share what comes */
     bool v6_only;         /**< "[::]:53" and ":53" take v4 as well unless this is set */
     bool broadcast;       /**< may send to broadcast addresses */

@@ -9,6 +9,7 @@
 #ifndef CORE_HANDLE_H
 #define CORE_HANDLE_H
 
+#include "core/loop.h"
 #include "core/object.h"
 #include "evloop/loop.h"
 #include "evloop/private.h"
@@ -58,6 +59,12 @@ static inline bool handle_active(const struct evloop_handle *handle)
 static inline evloop *handle_loop(const struct evloop_handle *handle)
 {
     return object_loop(object_get(&handle->state));
+}
+
+/* Active, and on this thread; nothing of the object is looked at before. */
+static inline int handle_check(const struct evloop_handle *handle)
+{
+    return handle_active(handle) ? loop_check_thread(handle_loop(handle)) : -ENOTCONN;
 }
 
 #endif

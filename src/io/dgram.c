@@ -134,11 +134,7 @@ static void cancel_operations(evloop_dgram *d)
 
 int evloop_dgram_close(evloop_dgram *d, evloop_dgram_close_fn fn)
 {
-    if (!d)
-        return -EINVAL;
-    if (!handle_active(&d->handle_))
-        return -ENOTCONN;
-    int err = loop_check_thread(dgram_loop(d));
+    int err = d ? handle_check(&d->handle_) : -EINVAL;
     if (err)
         return err;
     if (d->flags_ & DGRAM_CLOSING)
