@@ -106,7 +106,7 @@ static int go_on(evloop_dgram *d, struct cursor *cursor, int err)
     }
 }
 
-/* What is left of a datagram that has been counted as taken; its loss is told like the network's. */
+/* What is left of a datagram that counts as taken; its loss is told like the network's errors. */
 static void queue_rest(evloop_dgram *d, const evloop_datagram *datagram, size_t at)
 {
     int err = dgram_queue_copy(d, datagram, at);

@@ -161,8 +161,9 @@ static bool gather_memory(const evloop_write *write, struct evloop_outgoing *out
         struct iovec *iov = &outgoing->iov[outgoing->iov_count];
         if (outgoing->iov_count == IOV_AT_ONCE || *size >= most)
             return false;
-        iov->iov_base = (char *)write->iov_[i].iov_base + skip;
         iov->iov_len = write->iov_[i].iov_len - skip;
+        if (iov->iov_len) /* a piece of nothing may be nowhere */
+            iov->iov_base = (char *)write->iov_[i].iov_base + skip;
         skip = 0;
         if (!iov->iov_len)
             continue;

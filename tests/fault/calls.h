@@ -1,6 +1,6 @@
 /*
- * calls.h: the system calls of streams, listeners and datagram sockets, counted, and made to fail, to be interrupted,
- * to transfer little, when told so.
+ * calls.h: the system calls of streams, listeners and datagram sockets, counted, and made to fail,
+ * to be interrupted, to transfer little, when told so.
  *
  * Needs WRAP of all the calls: IO_CALLS in CMakeLists.txt. The calls of tests count too: so
  * they make none of these between calls_fail() and calls_reset() but through the library.
