@@ -1,6 +1,6 @@
 /*
- * cat, through a loop: what comes in at standard input goes out at standard output, whatever the two
- * are: "evloop-cat < file > copy", "cat file | evloop-cat | wc", or a terminal.
+ * cat, through a loop: what comes in at standard input goes out at standard output, whatever the
+ * two are: "evloop-cat < file > copy", "cat file | evloop-cat | wc", or a terminal.
  *
  * It reads only while it has nothing to write, so that a slow reader slows the writer down, and it
  * copies nothing: the loop's buffer is kept until it has been written.

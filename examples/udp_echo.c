@@ -3,9 +3,9 @@
  * SIGTERM ends it, and it says how large the batches were.
  *
  * All datagrams that have come are one array, and one call answers it as it is: each goes back to
- * where it came from, from the address that it was sent to, and what the system has joined goes back
- * joined. An answer for which there is no room in the kernel is lost, as the network loses them: to
- * keep it, for a while, is what evloop_dgram_send() is for.
+ * where it came from, from the address that it was sent to, and what the system has joined goes
+ * back joined. An answer for which there is no room in the kernel is lost, as the network loses
+ * them: to keep it, for a while, is what evloop_dgram_send() is for.
  */
 #include <evloop.h>
 #include <signal.h>

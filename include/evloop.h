@@ -7,10 +7,10 @@
  * goes round in turns. A turn reads the clock, runs the timers that are due, then urgent tasks,
  * then tasks, then the idle and prepare hooks; what was written to streams goes out; the kernel is
  * asked which descriptors are ready (sleeping if there is nothing else to do), the answer is
- * collected, and only then the callbacks of watches, streams and listeners run; check hooks and
- * closings end it. After every single callback the microtasks are run. Tasks and microtasks have
- * budgets, and the kernel is asked in every turn in which there is a descriptor to ask about, so
- * that neither can starve the descriptors; nor can a busy stream starve the others.
+ * collected, and only then the callbacks of watches, streams, listeners and datagram sockets run;
+ * check hooks and closings end it. After every single callback the microtasks are run. Tasks and
+ * microtasks have budgets, and the kernel is asked in every turn in which there is a descriptor to
+ * ask about, so that neither can starve the descriptors; nor can a busy stream starve the others.
  *
  * Objects (evloop_timer, evloop_watch, evloop_task, ...) are structs of yours: put them inside your
  * own, and get from the one to the other with evloop_container_of(), or by their `data`.
@@ -21,11 +21,11 @@
  * stopped but closed: one call, and one callback in which its memory is yours again. The loop
  * allocates nothing in steady state.
  *
- * Threads: each function says which thread may call it.   any thread   at any time, from every
- * thread   loop thread  the thread that runs the loop; while nobody runs it, any one thread at a
- * time.
+ * Threads: each function says which thread may call it.
+ *   any          every thread, at any time
+ *   loop         the thread that runs the loop; while nobody runs it, any one thread at a time.
  *                Another thread gets EVLOOP_ETHREAD, and nothing has happened.
- *   signal-safe  also from a signal handler
+ *   signal-safe  also a signal handler
  *
  * Errors: what can fail returns 0 or a negative number, see evloop/error.h. Nothing is printed,
  * nothing exits, and what failed changed nothing.

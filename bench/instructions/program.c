@@ -83,6 +83,65 @@ static void dispatch(size_t count)
     measured(run_events, &self, count);
 }
 
+/* A request of 64 bytes on each of ten streams, and its answer, in each turn. */
+enum { ECHO_STREAMS = 10, ECHO_SIZE = 64 };
+
+struct echoes {
+    evloop *loop;
+    evloop_stream streams[ECHO_STREAMS];
+    int clients[ECHO_STREAMS];
+};
+
+static void on_request(evloop_stream *stream, ssize_t n, const void *data)
+{
+    bench_check((int)n, "reading");
+    bench_check(evloop_stream_send(stream, data, (size_t)n), "evloop_stream_send");
+}
+
+static void run_turn(void *arg, size_t count)
+{
+    struct echoes *self = arg;
+
+    (void)count;
+    bench_check(evloop_run(self->loop, EVLOOP_RUN_NOWAIT), "evloop_run");
+}
+
+static void transfer_all(struct echoes *self, bool in)
+{
+    char bytes[ECHO_SIZE] = {0};
+
+    for (size_t i = 0; i < ECHO_STREAMS; i++) {
+        ssize_t n = in ? recv(self->clients[i], bytes, ECHO_SIZE, MSG_DONTWAIT)
+                       : send(self->clients[i], bytes, ECHO_SIZE, MSG_DONTWAIT);
+
+        bench_check(n == ECHO_SIZE ? 0 : -1, "the client");
+    }
+}
+
+/*
+ * A turn sends the answers to the requests of the turn before. Nothing waits: if an answer is not
+ * there, it fails.
+ */
+static void echo(size_t count)
+{
+    static struct echoes self;
+
+    bench_check(evloop_create(&self.loop, NULL), "evloop_create");
+    for (size_t i = 0; i < ECHO_STREAMS; i++) {
+        bench_check(evloop_stream_pair(self.loop, &self.streams[i], &self.clients[i]),
+                    "evloop_stream_pair");
+        bench_check(evloop_stream_read_start(&self.streams[i], on_request),
+                    "evloop_stream_read_start");
+    }
+    transfer_all(&self, false);
+    run_turn(&self, 1);
+    for (size_t i = 0; i < count / ECHO_STREAMS; i++) {
+        transfer_all(&self, false);
+        measured(run_turn, &self, 1);
+        transfer_all(&self, true);
+    }
+}
+
 /* Timers as in the timed benchmark, in batches. */
 struct timer_plan {
     void *timers;
@@ -186,10 +245,15 @@ struct operation {
 };
 
 static const struct operation operations[] = {
-    {"submit", submit},           {"post", post},
-    {"microtask", microtask},     {"dispatch", dispatch},
-    {"timer-start", timer_start}, {"timer-restart", timer_restart},
-    {"timer-stop", timer_stop},   {"timer-expire", timer_expire},
+    {"submit", submit},
+    {"post", post},
+    {"microtask", microtask},
+    {"dispatch", dispatch},
+    {"echo", echo},
+    {"timer-start", timer_start},
+    {"timer-restart", timer_restart},
+    {"timer-stop", timer_stop},
+    {"timer-expire", timer_expire},
 };
 
 int main(int argc, char **argv)

@@ -1,6 +1,6 @@
 /*
- * flow.c: one stream in one direction: into a server that throws it away, as fast as it goes; out of
- * one that is asked for half a MiB at a time. More would fill the sockets, and then it is chance
+ * flow.c: one stream in one direction: into a server that throws it away, as fast as it goes; out
+ * of one that is asked for half a MiB at a time. More would fill the sockets, and then it is chance
  * which thread pays for the network.
  */
 #include "net.h"

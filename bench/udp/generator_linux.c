@@ -1,6 +1,7 @@
 /*
- * generator_linux.c: sends a window of datagrams, waits until all are back, and again. Bursts go and
- * come in one piece. A datagram that is lost ends the measurement: nothing here should lose one.
+ * generator_linux.c: sends a window of datagrams, waits until all are back, and again. Bursts go
+ * and come in one piece. A datagram that is lost ends the measurement: nothing here should lose
+ * one.
  */
 #include <errno.h>
 #include <netinet/udp.h>

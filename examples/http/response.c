@@ -1,3 +1,6 @@
+/*
+ * response.c: see response.h.
+ */
 #define _POSIX_C_SOURCE 200809L
 
 #include "response.h"

@@ -45,7 +45,8 @@ typedef struct evloop_datagram {
     const void *data;
     size_t size;                 /**< bytes at data; 0 is a datagram too */
     const evloop_address *peer;  /**< received: from whom; none (AF_UNSPEC) if a unix socket has no
-                                      name. To be sent: to whom; NULL or none: to the connected peer */
+                                      name. To be sent: to whom; NULL or none: to the connected
+                                      peer */
     const evloop_address *local; /**< received: to which address of ours it came, NULL if that was
                                       not asked for. To be sent: from which one; NULL: the system
                                       chooses. */
@@ -142,7 +143,8 @@ typedef struct evloop_dgram_options {
     size_t queue_limit;          /**< evloop_dgram_send() refuses what would make the queue longer,
                                       64 bytes being added for each datagram; default 1 MiB */
     bool reuse_address;   /**< several sockets may be bound to one address and port: each gets
-                                      what is sent to a group or broadcast */
+                                      what is sent to a group or broadcast. Not with port 0: the
+                                      system may choose one that another such socket has */
     bool reuse_port;      /**< several sockets on one address share what comes */
     bool v6_only;         /**< "[::]:53" and ":53" take v4 as well unless this is set */
     bool broadcast;       /**< may send to broadcast addresses */
@@ -238,13 +240,13 @@ EVLOOP_API int evloop_dgram_open(evloop *loop, evloop_dgram *d, int fd,
 
 /**
  * Has fn called with whatever comes, a batch a turn, until evloop_dgram_receive_stop().
- * Errors: -EBUSY (receiving already), -ENOMEM, -ENOSPC. Since 0.1.0.
+ * Errors: -EBUSY (receiving already), -ENOMEM, -ENOSPC, -ENOBUFS. Since 0.1.0.
  */
 EVLOOP_API int evloop_dgram_receive_start(evloop_dgram *d, evloop_dgram_fn fn);
 
 /**
- * Receiving pauses at once: fn is not called again until it is started anew. What has come meanwhile
- * waits in the kernel, as long as there is room. Harmless if not receiving. Since 0.1.0.
+ * Receiving pauses at once: fn is not called again until it is started anew. What has come
+ * meanwhile waits in the kernel, as long as there is room. Harmless if not receiving. Since 0.1.0.
  */
 EVLOOP_API int evloop_dgram_receive_stop(evloop_dgram *d);
 
@@ -255,8 +257,10 @@ EVLOOP_API bool evloop_dgram_receiving(const evloop_dgram *d);
 
 /*
  * address: to whom; NULL: to the connected peer. What is sent in one turn of the loop leaves at the
- * end of it, in order, 64 datagrams a system call. A datagram that a unix socket sends to an address
- * whose owner does not read fails with -ENOBUFS; a connected one waits until there is room.
+ * end of it, in order, 64 datagrams a system call. A datagram that a unix socket sends to an
+ * address whose owner does not read fails with -ENOBUFS; a connected one waits until there is room.
+ * If a unix socket's peer is gone, the first datagram fails with -ECONNREFUSED, the others with
+ * -ENOTCONN.
  */
 
 /**
@@ -297,10 +301,11 @@ EVLOOP_API int evloop_dgram_cancel(evloop_dgram_request *request);
 /**
  * Offers datagrams to the kernel now, after those that are queued. Returns how many it took, from
  * the first on; or, if none, why not the first: -EAGAIN if there is no room. An array that came to
- * the receive callback can be given as it is: each goes back to where it came from, from the address
- * that it was sent to, as several datagrams if it came so.
- * Errors: -EAGAIN, -EINVAL (count is 0 or above INT_MAX), -ENOTSUP (segment_size, and not UDP), what
- * the kernel says of the first. Since 0.1.0.
+ * the receive callback can be given as it is: each goes back to where it came from, from the
+ * address that it was sent to, as several datagrams if it came so. Several in one piece count when
+ * a part of them is gone: the rest follows.
+ * Errors: -EAGAIN, -EINVAL (count is 0 or above INT_MAX), -ENOTSUP (segment_size, and not UDP),
+ * what the kernel says of the first. Since 0.1.0.
  */
 EVLOOP_API ssize_t evloop_dgram_try_send(evloop_dgram *d, const evloop_datagram *datagrams,
                                          size_t count);
@@ -335,14 +340,15 @@ EVLOOP_API int evloop_dgram_set_ecn(evloop_dgram *d, unsigned ecn);
 
 /*
  * Groups. An interface is its name, "eth0", its index, "2", or one of its addresses, "192.0.2.7";
- * NULL: the system chooses. Groups and sources are addresses without a port: "239.0.0.1", "ff02::1".
+ * NULL: the system chooses. Groups and sources are addresses without a port: "239.0.0.1",
+ * "ff02::1".
  */
 
 /**
  * Receives what is sent to a group, from anywhere or, if source is not NULL, from that source alone
  * (further sources may be joined).
- * Errors: -EINVAL (no address, no group's address, group and source of two families), -ENODEV (no such
- * interface), -EADDRINUSE (joined already), -ENOBUFS (too many). Since 0.1.0.
+ * Errors: -EINVAL (no address, no group's address, group and source of two families), -ENODEV (no
+ * such interface), -EADDRINUSE (joined already), -ENOBUFS (too many). Since 0.1.0.
  */
 EVLOOP_API int evloop_dgram_join(evloop_dgram *d, const char *group, const char *source,
                                  const char *interface_name);
@@ -363,10 +369,10 @@ EVLOOP_API int evloop_dgram_set_multicast_loop(evloop_dgram *d, bool on);
 
 /**
  * Closes. What was sent in this turn, and the kernel can take, still goes out; requests that are
- * pending after that get -ECANCELED, in order, then fn is called (which may be NULL), all before the
- * turn ends; no other callback comes. Memory is yours in fn, not before.
- * Errors: -EALREADY (it is being closed). Harmless on a socket that was never opened: -ENOTCONN, and
- * fn is not called. Since 0.1.0.
+ * pending after that get -ECANCELED, in order, then fn is called (which may be NULL), all before
+ * the turn ends; no other callback comes. Memory is yours in fn, not before.
+ * Errors: -EALREADY (it is being closed). Harmless on a socket that was never opened: -ENOTCONN,
+ * and fn is not called. Since 0.1.0.
  */
 EVLOOP_API int evloop_dgram_close(evloop_dgram *d, evloop_dgram_close_fn fn);
 

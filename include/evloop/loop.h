@@ -71,7 +71,8 @@ static inline evloop_options evloop_options_small(void)
 }
 
 /**
- * Makes a loop and stores it in *loop. Nothing runs yet.
+ * Makes a loop and stores it in *loop. Nothing runs yet. Its descriptors are close-on-exec, and
+ * never take the numbers of the standard ones, 0 to 2, even if these are closed.
  * Thread: any; the loop belongs to no thread until it runs.
  * Errors: -EINVAL (loop is NULL; a capacity is no power of two; a backend's name is unknown; size
  * is not that of any version), -E2BIG (options of a newer library that ask for what this one does
@@ -142,9 +143,11 @@ EVLOOP_API int evloop_stop(evloop *loop);
  * bring the end nearer. Without a run under way, the next run does all this. Listeners stop
  * accepting at once, and keep nothing alive any more; a stream that is still open at the end fails
  * with EVLOOP_ECLOSED (what it has not written gets -ECANCELED), and is closed when its read
- * callback has been told so, with the callback of the closing if that asked for it. Objects that
- * are still active then are yours to stop; to start one gives EVLOOP_ECLOSED. Thread: any, also
- * inside a callback; it never waits. Errors: -EINVAL, -ECHILD, the clock's. Since 0.1.0.
+ * callback has been told so, with the callback of the closing if that asked for it; so it is with a
+ * datagram socket. Other objects that are still active then are yours to stop; to start one gives
+ * EVLOOP_ECLOSED.
+ * Thread: any, also inside a callback; it never waits. Errors: -EINVAL, -ECHILD, the clock's. Since
+ * 0.1.0.
  */
 EVLOOP_API int evloop_shutdown(evloop *loop, uint64_t timeout_ns);
 

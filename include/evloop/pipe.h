@@ -42,10 +42,13 @@ EVLOOP_API int evloop_pipe_from(evloop *loop, evloop_stream *stream, int *child_
 EVLOOP_API int evloop_stdin_open(evloop *loop, evloop_stream *stream);
 /**
  * The same, on the standard output. What is to arrive before the process exits must be waited for.
- * Since 0.1.0.
+ * Thread, errors: as evloop_stdin_open(). Since 0.1.0.
  */
 EVLOOP_API int evloop_stdout_open(evloop *loop, evloop_stream *stream);
-/** The same, on the standard error output. Since 0.1.0. */
+/**
+ * The same, on the standard error output.
+ * Thread, errors: as evloop_stdin_open(). Since 0.1.0.
+ */
 EVLOOP_API int evloop_stderr_open(evloop *loop, evloop_stream *stream);
 
 EVLOOP_END_DECLS

@@ -1,5 +1,9 @@
 /*
  * evloop/socket.h: connecting and listening: TCP and unix sockets.
+ *
+ * What is said of a thread, "loop", holds for every function here. Errors that all of them have:
+ * -EINVAL (NULL), EVLOOP_ETHREAD, -ECHILD; those that work on an open listener or stream: -ENOTCONN
+ * (it is not open, or is being closed).
  */
 #ifndef EVLOOP_SOCKET_H
 #define EVLOOP_SOCKET_H
@@ -16,12 +20,12 @@ EVLOOP_BEGIN_DECLS
  */
 typedef int (*evloop_configure_fn)(int fd, const evloop_address *address, void *arg);
 
-/** TCP's keepalive: seconds; idle == 0: none. */
+/** TCP's keepalive: idle_s == 0: none. At first the rest is the system's. */
 typedef struct evloop_keepalive {
-    unsigned idle_s;     /**< silence before the first probe */
-    unsigned interval_s; /**< between probes; 0: the system's */
-    unsigned count;      /**< probes without an answer, after which the connection is lost; 0: the
-                              system's */
+    unsigned idle_s;     /**< silence before the first probe: seconds, at most 32767 */
+    unsigned interval_s; /**< between probes: seconds, at most 32767; 0: as it was */
+    unsigned count;      /**< probes without an answer, after which the connection is lost: at most
+                              127; 0: as it was */
 } evloop_keepalive;
 
 /* ---- connecting ------------------------------------------------------------------------------ */
@@ -228,7 +232,7 @@ EVLOOP_API int evloop_stream_pair(evloop *loop, evloop_stream *stream, int *othe
 
 /** Whether the system may hold back small packets. Errors: -ENOTSUP (not TCP). Since 0.1.0. */
 EVLOOP_API int evloop_tcp_set_nagle(evloop_stream *stream, bool on);
-/** Sets keepalive. Errors: -ENOTSUP (not TCP), -EINVAL. Since 0.1.0. */
+/** Sets keepalive. Errors: -ENOTSUP (not TCP), -EINVAL (a number too large). Since 0.1.0. */
 EVLOOP_API int evloop_tcp_set_keepalive(evloop_stream *stream, const evloop_keepalive *keepalive);
 
 /* ---- unix sockets ---------------------------------------------------------------------------- */

@@ -167,7 +167,7 @@ EVLOOP_API int evloop_buffer_release(evloop *loop, const void *data);
  */
 
 /**
- * Writes a copy: up to 4 KiB are put aside until the end of the turn; more is offered to the kernel
+ * Writes a copy: up to 1 KiB is put aside until the end of the turn; more is offered to the kernel
  * at once if nothing is queued before it, and only what that does not take is copied.
  * Errors: the stream's failure, -EPIPE (after evloop_stream_shutdown()), -ENOMEM (nothing was
  * queued), -EMSGSIZE (seqpacket: larger than a message may be). Since 0.1.0.

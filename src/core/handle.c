@@ -130,12 +130,7 @@ int handle_set_ref(struct evloop_handle *handle, bool ref)
     return err;
 }
 
-bool handles_pending(const evloop *loop)
-{
-    return !list_empty(&loop->flush) || !list_empty(&loop->due) || !list_empty(&loop->closing);
-}
-
-void handles_flush(evloop *loop)
+void handles_flush_all(evloop *loop)
 {
     list_link flush;
     list_link *link;
@@ -147,7 +142,7 @@ void handles_flush(evloop *loop)
     }
 }
 
-void handles_call(evloop *loop)
+void handles_call_all(evloop *loop)
 {
     list_link due;
     list_link *link;
@@ -157,7 +152,7 @@ void handles_call(evloop *loop)
         due_of(link)->kind->call(due_of(link));
 }
 
-void handles_close(evloop *loop)
+void handles_close_all(evloop *loop)
 {
     list_link closing;
     list_link *link;

@@ -9,6 +9,7 @@
 #ifndef CORE_HANDLE_H
 #define CORE_HANDLE_H
 
+#include "core/loop.h"
 #include "core/object.h"
 #include "evloop/loop.h"
 #include "evloop/private.h"
@@ -46,7 +47,7 @@ void handle_want_close(struct evloop_handle *handle);
 void handle_calling(struct evloop_handle *handle);
 bool handle_called(evloop *loop, const struct evloop_handle *handle);
 /* Memory for what is put aside: of HANDLE_BLOCK or HANDLE_LARGE_BLOCK bytes, recycled. */
-enum { HANDLE_BLOCK = 1024, HANDLE_LARGE_BLOCK = 4096 + 256 };
+enum { HANDLE_BLOCK = 1024 + 256, HANDLE_LARGE_BLOCK = 4096 + 256 };
 void *handle_block_take(evloop *loop, bool large);
 void handle_block_give(evloop *loop, void *block, bool large);
 int handle_set_ref(struct evloop_handle *handle, bool ref);
@@ -60,6 +61,12 @@ static inline bool handle_active(const struct evloop_handle *handle)
 static inline evloop *handle_loop(const struct evloop_handle *handle)
 {
     return object_loop(object_get(&handle->state));
+}
+
+/* Active, and on this thread; nothing of the object is looked at before. */
+static inline int handle_check(const struct evloop_handle *handle)
+{
+    return handle_active(handle) ? loop_check_thread(handle_loop(handle)) : -ENOTCONN;
 }
 
 #endif

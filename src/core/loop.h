@@ -157,10 +157,9 @@ bool timer_hidden(const evloop_timer *timer);
 /* handle.c */
 void handles_init(evloop *loop);
 void handles_free(evloop *loop);
-bool handles_pending(const evloop *loop);
-void handles_flush(evloop *loop);
-void handles_call(evloop *loop);
-void handles_close(evloop *loop);
+void handles_flush_all(evloop *loop);
+void handles_call_all(evloop *loop);
+void handles_close_all(evloop *loop);
 void handles_drain(evloop *loop);
 void handles_end(evloop *loop);
 void handles_discard_all(evloop *loop);
@@ -176,6 +175,30 @@ static inline bool state_on_loop_thread(const evloop *loop)
 {
     return atomic_get(&loop->runner, relaxed) ==
            thread_self(); /* its own thread sees its own value */
+}
+
+/* The phases of handles, which most turns have no need of. */
+static inline void handles_flush(evloop *loop)
+{
+    if (!list_empty(&loop->flush))
+        handles_flush_all(loop);
+}
+
+static inline void handles_call(evloop *loop)
+{
+    if (!list_empty(&loop->due))
+        handles_call_all(loop);
+}
+
+static inline void handles_close(evloop *loop)
+{
+    if (!list_empty(&loop->closing))
+        handles_close_all(loop);
+}
+
+static inline bool handles_pending(const evloop *loop)
+{
+    return !list_empty(&loop->flush) || !list_empty(&loop->due) || !list_empty(&loop->closing);
 }
 
 /* Whether this process may use the loop. */

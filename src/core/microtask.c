@@ -1,3 +1,6 @@
+/*
+ * microtask.c: the ring, the overflow, and the way between them; see microtask.h.
+ */
 #include "core/microtask.h"
 
 #include <errno.h>

@@ -1,3 +1,6 @@
+/*
+ * timer.c: the wheel, and the phase that calls what is due; see timer.h.
+ */
 #include "core/timer.h"
 
 #include <string.h>

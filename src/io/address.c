@@ -210,7 +210,8 @@ static void format_path(const evloop_address *address, char *text)
     text[length] = '\0';
     if (length && !text[0])
         for (size_t i = 0; i < length; i++)
-            text[i] = text[i] ? text[i] : '@';
+            if (!text[i])
+                text[i] = '@';
 }
 
 static evloop_address canonical(const evloop_address *address)

@@ -62,17 +62,27 @@ static void received(struct evloop_operation *operation, const struct evloop_com
     tell(d, completion->result, (const evloop_datagram *)completion->data);
 }
 
-int evloop_dgram_receive_start(evloop_dgram *d, evloop_dgram_fn fn)
+/* The kernel tells local addresses without it. */
+static int learn_port(evloop_dgram *d)
 {
     evloop_address local;
+    if (!(d->format_.control & MESSAGE_LOCAL))
+        return 0;
+    int err = socket_local(d->endpoint_.fd, &local);
+    if (!err)
+        d->format_.port = evloop_address_port(&local);
+    return err;
+}
+
+int evloop_dgram_receive_start(evloop_dgram *d, evloop_dgram_fn fn)
+{
     int err = fn ? dgram_check(d) : -EINVAL;
     if (!err && d->flags_ & DGRAM_RECEIVING)
         err = -EBUSY;
-    if (err)
-        return err;
-    if (socket_local(d->endpoint_.fd, &local) == 0)
-        d->format_.port = evloop_address_port(&local);
-    err = receive(d);
+    if (!err)
+        err = learn_port(d);
+    if (!err)
+        err = receive(d);
     if (err)
         return err;
     d->fn_ = fn;
@@ -124,11 +134,7 @@ static void cancel_operations(evloop_dgram *d)
 
 int evloop_dgram_close(evloop_dgram *d, evloop_dgram_close_fn fn)
 {
-    if (!d)
-        return -EINVAL;
-    if (!handle_active(&d->handle_))
-        return -ENOTCONN;
-    int err = loop_check_thread(dgram_loop(d));
+    int err = d ? handle_check(&d->handle_) : -EINVAL;
     if (err)
         return err;
     if (d->flags_ & DGRAM_CLOSING)

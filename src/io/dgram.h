@@ -48,11 +48,7 @@ static inline bool dgram_is_udp(const evloop_dgram *d)
 /* Open, not being closed, on this thread. */
 static inline int dgram_check(const evloop_dgram *d)
 {
-    if (!d)
-        return -EINVAL;
-    if (!handle_active(&d->handle_))
-        return -ENOTCONN;
-    int err = loop_check_thread(dgram_loop(d));
+    int err = d ? handle_check(&d->handle_) : -EINVAL;
     if (err)
         return err;
     return d->flags_ & DGRAM_CLOSING ? -ENOTCONN : 0;

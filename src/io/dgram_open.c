@@ -193,9 +193,11 @@ int evloop_dgram_open(evloop *loop, evloop_dgram *d, int fd, const evloop_dgram_
     int type = err ? err : socket_type(fd);
     if (type < 0)
         return type;
-    opening.family = socket_family(fd);
     if (type != SOCK_DGRAM)
         return -EINVAL;
+    opening.family = socket_family(fd);
+    if (opening.family < 0)
+        return opening.family;
     err = socket_ask_control(fd, opening.family, control_of(&opening.options));
     if (!err && opening.options.broadcast)
         err = socket_set_broadcast(fd, true);

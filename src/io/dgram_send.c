@@ -106,6 +106,16 @@ static int go_on(evloop_dgram *d, struct cursor *cursor, int err)
     }
 }
 
+/* What is left of a datagram that has been counted as taken; its loss is told like the network's. */
+static void queue_rest(evloop_dgram *d, const evloop_datagram *datagram, size_t at)
+{
+    int err = dgram_queue_copy(d, datagram, at);
+    if (!err)
+        return;
+    d->error_ = err;
+    handle_want_call(&d->handle_);
+}
+
 /* How many the kernel took, or the error of the first. What it took a part of is queued. */
 static ssize_t offer(evloop_dgram *d, const evloop_datagram *datagrams, size_t count)
 {
@@ -122,7 +132,7 @@ static ssize_t offer(evloop_dgram *d, const evloop_datagram *datagrams, size_t c
     }
     dgram_note_port(d);
     if (cursor.at > 0) {
-        dgram_queue_copy(d, &datagrams[cursor.index], cursor.at);
+        queue_rest(d, &datagrams[cursor.index], cursor.at);
         cursor.index++;
     }
     return cursor.index ? (ssize_t)cursor.index : err;

@@ -60,11 +60,10 @@ static evloop *loop_of(const evloop_listener *listener)
 
 static int check(const evloop_listener *listener)
 {
-    if (!listener)
-        return -EINVAL;
-    if (!handle_active(&listener->handle_) || listener->flags_ & LISTENER_CLOSING)
-        return -ENOTCONN;
-    return loop_check_thread(loop_of(listener));
+    int err = listener ? handle_check(&listener->handle_) : -EINVAL;
+    if (err)
+        return err;
+    return listener->flags_ & LISTENER_CLOSING ? -ENOTCONN : 0;
 }
 
 /* ---- accepting ------------------------------------------------------------------------------- */
@@ -503,11 +502,7 @@ static void discard(struct evloop_handle *handle)
 
 int evloop_listener_close(evloop_listener *listener, evloop_listener_fn fn)
 {
-    if (!listener)
-        return -EINVAL;
-    if (!handle_active(&listener->handle_))
-        return -ENOTCONN;
-    int err = loop_check_thread(loop_of(listener));
+    int err = listener ? handle_check(&listener->handle_) : -EINVAL;
     if (err)
         return err;
     if (listener->flags_ & LISTENER_CLOSING)

@@ -231,11 +231,7 @@ int evloop_stream_shutdown(evloop_stream *stream, evloop_status_fn fn)
 
 static int check_close(const evloop_stream *stream)
 {
-    if (!stream)
-        return -EINVAL;
-    if (!handle_active(&stream->handle_))
-        return -ENOTCONN;
-    int err = loop_check_thread(stream_loop(stream));
+    int err = stream ? handle_check(&stream->handle_) : -EINVAL;
     if (err)
         return err;
     return stream->flags_ & STREAM_CLOSING ? -EALREADY : 0;

@@ -58,11 +58,7 @@ static inline struct poller *stream_poller(const evloop_stream *stream)
 /* Open, not being closed, on this thread. */
 static inline int stream_check(const evloop_stream *stream)
 {
-    if (!stream)
-        return -EINVAL;
-    if (!handle_active(&stream->handle_))
-        return -ENOTCONN;
-    int err = loop_check_thread(stream_loop(stream));
+    int err = stream ? handle_check(&stream->handle_) : -EINVAL;
     if (err)
         return err;
     return stream->flags_ & (STREAM_CLOSING | STREAM_GRACEFUL) ? -ENOTCONN : 0;

@@ -12,7 +12,7 @@
 #include "poller/socket.h"
 #include "util/memory.h"
 
-enum { COPIED_AT_MOST = 4096 };
+enum { COPIED_AT_MOST = 1024 };
 
 /* A write of the loop's own. */
 struct block {
@@ -134,6 +134,13 @@ static void consume(evloop_stream *stream, size_t n)
         finish(stream, write, 0);
     }
     note_size(stream);
+}
+
+/* Without bytes there is nothing to wait for. */
+static void finish_empty(evloop_stream *stream)
+{
+    if (!list_empty(&stream->writes_) && !write_of(stream->writes_.next)->left_)
+        consume(stream, 0);
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -264,7 +271,7 @@ static bool take_result(evloop_stream *stream, ssize_t n)
 static void send_queue(evloop_stream *stream)
 {
     size_t sent = 0;
-    consume(stream, 0);
+    finish_empty(stream);
     while (!list_empty(&stream->writes_)) {
         if (sent >= BYTES_AT_ONCE) {
             handle_want_flush(&stream->handle_);
@@ -316,6 +323,20 @@ static int check_write(const evloop_stream *stream)
     return stream->flags_ & (STREAM_SHUTTING | STREAM_SHUT) ? -EPIPE : 0;
 }
 
+static void init_write(evloop_write *write, evloop_write_fn fn, unsigned kind, size_t size)
+{
+    write->written = 0;
+    write->fn_ = fn;
+    write->kind_ = kind;
+    write->left_ = size;
+    write->skip_ = 0;
+    write->iov_ = NULL;
+    write->iov_count_ = 0;
+    write->fds_ = NULL;
+    write->fd_count_ = 0;
+    write->file_offset_ = 0;
+}
+
 static struct block *make_block(evloop_stream *stream, size_t size)
 {
     evloop *loop = stream_loop(stream);
@@ -336,11 +357,10 @@ static struct block *make_block(evloop_stream *stream, size_t size)
         block = (struct block *)handle_block_take(loop, kind == WRITE_LARGE_BLOCK);
     if (!block)
         return NULL;
-    memset(block, 0, header);
-    block->write.kind_ = kind;
+    init_write(&block->write, NULL, kind, 0);
     block->write.iov_ = &block->iov;
     block->write.iov_count_ = 1;
-    block->iov.iov_base = block->bytes;
+    block->iov = (struct iovec){block->bytes, 0};
     block->room = room;
     return block;
 }
@@ -440,20 +460,6 @@ static int check_request(const evloop_stream *stream, const evloop_write *write)
     return !err && write->stream_ ? -EBUSY : err;
 }
 
-static void init_request(evloop_write *write, evloop_write_fn fn, unsigned kind, size_t size)
-{
-    write->written = 0;
-    write->fn_ = fn;
-    write->kind_ = kind;
-    write->left_ = size;
-    write->skip_ = 0;
-    write->iov_ = NULL;
-    write->iov_count_ = 0;
-    write->fds_ = NULL;
-    write->fd_count_ = 0;
-    write->file_offset_ = 0;
-}
-
 int evloop_stream_write(evloop_stream *stream, evloop_write *write, const struct iovec *iov,
                         unsigned count, evloop_write_fn fn)
 {
@@ -474,7 +480,7 @@ int evloop_stream_write_fds(evloop_stream *stream, evloop_write *write, const st
         return -ENOTSUP;
     if (stream->flags_ & STREAM_MESSAGES && fd_count > FDS_AT_ONCE)
         return -EINVAL;
-    init_request(write, fn, WRITE_MEMORY, size);
+    init_write(write, fn, WRITE_MEMORY, size);
     write->iov_ = iov;
     write->iov_count_ = count;
     write->fds_ = fds;
@@ -492,7 +498,7 @@ int evloop_stream_sendfile(evloop_stream *stream, evloop_write *write, int file,
     if (file < 0 || size > (size_t)SSIZE_MAX || offset > (uint64_t)INT64_MAX - size ||
         stream->flags_ & STREAM_MESSAGES)
         return -EINVAL;
-    init_request(write, fn, WRITE_FILE, size);
+    init_write(write, fn, WRITE_FILE, size);
     write->file_ = file;
     write->file_offset_ = offset;
     append(stream, write);

@@ -325,21 +325,26 @@ static unsigned told_events(unsigned asked, unsigned events)
     return told ? told : asked;
 }
 
-static bool is_unused(const struct descriptor *descriptor)
+/* An event of an endpoint, if there is one. */
+static void collect_endpoint(struct poller *poller, const struct descriptor *descriptor,
+                             unsigned events)
 {
-    return list_empty(&descriptor->watches) && !descriptor->endpoint;
+    if (descriptor->endpoint)
+        ready_collect(poller, descriptor->endpoint, events);
+    else
+        poller->reopen_wanted = true; /* a dead registration would keep the loop spinning */
 }
 
 void interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events)
 {
     struct interest *interest = &poller->interest;
     struct descriptor *descriptor = find(interest, fd);
-    if (!descriptor || descriptor->generation != generation || is_unused(descriptor)) {
-        poller->reopen_wanted = true; /* a dead registration would keep the loop spinning */
+    if (!descriptor || descriptor->generation != generation) {
+        poller->reopen_wanted = true; /* as above */
         return;
     }
-    if (descriptor->endpoint) {
-        ready_collect(poller, descriptor->endpoint, events);
+    if (list_empty(&descriptor->watches)) {
+        collect_endpoint(poller, descriptor, events);
         return;
     }
     list_each(&descriptor->watches, link, following) {

@@ -189,7 +189,10 @@ int poller_apply_changes(struct poller *poller);
 /* Whether there is a change to be applied, or something collected to be taken. */
 bool poller_changed(const struct poller *poller);
 /* Whether an operation can go on without a wait. */
-bool poller_ready(const struct poller *poller);
+static inline bool poller_ready(const struct poller *poller)
+{
+    return !list_empty(&poller->readiness.ready) || !list_empty(&poller->readiness.again);
+}
 /* Makes the wait that is under way, or else the next one, return. */
 int poller_wake(struct poller *poller);
 /* The next collected watch and its events; NULL when all were taken. */
@@ -253,7 +256,7 @@ ssize_t poller_try_send(struct poller *poller, struct evloop_endpoint *endpoint,
 struct outgoing_message {
     const struct iovec *iov;
     unsigned iov_count;
-    unsigned segment_size;      /* 0: it is one; else the kernel cuts it up: ENDPOINT_SEGMENTS */
+    unsigned segment_size;      /* 0: it is one; else the kernel cuts it up */
     const evloop_address *to;   /* NULL or none: the connected peer */
     const evloop_address *from; /* NULL or none: as the system chooses */
 };

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "poller/descriptor.h"
 #include "poller/poller.h"
 
 enum { EVENTS_A_WAIT = 256 };
@@ -30,15 +31,30 @@ static int watch_wake_fd(int fd, int wake_fd)
     return epoll_ctl(fd, EPOLL_CTL_ADD, wake_fd, &event) == 0 ? 0 : -errno;
 }
 
+/*
+ * What a call has just returned, or its error. Where a standard descriptor is closed, the loop's
+ * must not take its number: who writes to standard error would write to it.
+ */
+static int above_standard(int fd)
+{
+    if (fd < 0)
+        return -errno;
+    if (fd > STDERR_FILENO)
+        return fd;
+    int moved = descriptor_duplicate(fd);
+    close(fd);
+    return moved;
+}
+
 static int open_both(int *fd, int *wake_fd)
 {
     int err;
-    *fd = epoll_create1(EPOLL_CLOEXEC);
+    *fd = above_standard(epoll_create1(EPOLL_CLOEXEC));
     if (*fd < 0)
-        return -errno;
-    *wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        return *fd;
+    *wake_fd = above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (*wake_fd < 0) {
-        err = -errno;
+        err = *wake_fd;
         goto close_fd;
     }
     err = watch_wake_fd(*fd, *wake_fd);

@@ -35,15 +35,11 @@ void ready_init(struct readiness *readiness)
 bool ready_begin(struct poller *poller)
 {
     struct readiness *readiness = &poller->readiness;
-    list_prepend_all(&readiness->ready, &readiness->again);
+    if (!list_empty(&readiness->again))
+        list_prepend_all(&readiness->ready, &readiness->again);
     readiness->accepts = readiness->events > BUSY_TURN ? readiness->events : 0;
     readiness->events = 0;
     return !list_empty(&readiness->ready);
-}
-
-bool poller_ready(const struct poller *poller)
-{
-    return !list_empty(&poller->readiness.ready) || !list_empty(&poller->readiness.again);
 }
 
 static bool can_go_on(const struct evloop_endpoint *endpoint)
@@ -58,8 +54,34 @@ void ready_schedule(list_link *list, struct evloop_endpoint *endpoint)
         list_append(list, &endpoint->ready);
 }
 
+static unsigned events_of(const struct evloop_endpoint *endpoint, unsigned asked)
+{
+    if (endpoint->flags & ENDPOINT_LISTENER)
+        return asked & ASKED_IN ? EVLOOP_READABLE : 0;
+    unsigned events = asked ? INTEREST_EDGE : 0;
+    if (asked & ASKED_IN)
+        events |= EVLOOP_READABLE | EVLOOP_DISCONNECT | EVLOOP_PRIORITY;
+    if (asked & ASKED_OUT)
+        events |= EVLOOP_WRITABLE;
+    return events;
+}
+
+/*
+ * Room was told of that nobody waits for, and that was known: whoever was full once would be woken
+ * by each read of its peer.
+ */
+static void stop_asking_for_room(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    unsigned left = endpoint->flags & ASKED_IN;
+    if (endpoint->flags & ASKED_OUT &&
+        interest_set(poller, endpoint, events_of(endpoint, left)) == 0)
+        endpoint->flags &= ~(unsigned)ASKED_OUT;
+}
+
 void ready_collect(struct poller *poller, struct evloop_endpoint *endpoint, unsigned events)
 {
+    if (events == EVLOOP_WRITABLE && endpoint->flags & READY_OUT && !endpoint->out)
+        stop_asking_for_room(poller, endpoint);
     if (events & (EVLOOP_READABLE | EVLOOP_DISCONNECT | EVLOOP_PRIORITY | EVLOOP_ERROR))
         endpoint->flags |= READY_IN;
     if (events & (EVLOOP_DISCONNECT | EVLOOP_ERROR))
@@ -92,18 +114,6 @@ int poller_detach(struct poller *poller, struct evloop_endpoint *endpoint)
     endpoint->out = NULL;
     endpoint->fd = -1;
     return fd;
-}
-
-static unsigned events_of(const struct evloop_endpoint *endpoint, unsigned asked)
-{
-    if (endpoint->flags & ENDPOINT_LISTENER)
-        return asked & ASKED_IN ? EVLOOP_READABLE : 0;
-    unsigned events = INTEREST_EDGE;
-    if (asked & ASKED_IN)
-        events |= EVLOOP_READABLE | EVLOOP_DISCONNECT | EVLOOP_PRIORITY;
-    if (asked & ASKED_OUT)
-        events |= EVLOOP_WRITABLE;
-    return events;
 }
 
 /* Makes sure that the kernel tells of these changes; it may say at once that there will be none. */

@@ -187,7 +187,7 @@ bool message_perform_receive(struct poller *poller, struct evloop_endpoint *endp
 
 /*
  * Whether a unix socket that is told to wait would wait for ever: a receiver that is not its peer
- * is full, of which the kernel tells it nothing.
+ * is full, of which the kernel tells it nothing. If that cannot be found out, it might.
  */
 static bool waits_in_vain(const struct evloop_endpoint *endpoint,
                           const struct outgoing_message *message)
@@ -195,7 +195,11 @@ static bool waits_in_vain(const struct evloop_endpoint *endpoint,
     if (!(endpoint->flags & ENDPOINT_UNIX) || !message->to || !message->to->size)
         return false;
     struct pollfd writable = {.fd = endpoint->fd, .events = POLLOUT};
-    return poll(&writable, 1, 0) == 1 && writable.revents & POLLOUT;
+    int n;
+    do
+        n = poll(&writable, 1, 0);
+    while (n < 0 && errno == EINTR);
+    return n < 0 || writable.revents & POLLOUT;
 }
 
 static ssize_t transmit(struct evloop_endpoint *endpoint, const struct evloop_outgoing *outgoing)

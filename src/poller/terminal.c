@@ -152,7 +152,7 @@ static int change_mode(int fd, evloop_tty_mode mode, const struct termios *befor
 
 int terminal_set_mode(const evloop_allocator *allocator, int fd, evloop_tty_mode mode)
 {
-    uint64_t terminal;
+    uint64_t terminal = 0;
     struct termios before;
     int err = tcgetattr(fd, &before) == 0 ? terminal_identify(fd, &terminal) : -errno;
     if (!err)

@@ -1,3 +1,6 @@
+/*
+ * cpu_linux.c: the processors as Linux counts them; see cpu.h.
+ */
 #include <sched.h>
 #include <unistd.h>
 

@@ -4,6 +4,7 @@
 #include "script.h"
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -587,6 +588,47 @@ static void a_listener_without_reference_does_not_keep_the_loop(struct scene *sc
     assert_true(evloop_alive(scene->loop));
 }
 
+enum { BACKLOG = 3, CALLERS = 3 * BACKLOG };
+
+/* Linux lets one more wait than it was told. */
+static void no_more_wait_than_the_backlog_holds(struct scene *scene)
+{
+    static struct actor callers[CALLERS];
+    evloop_listen_options options = evloop_listen_options_default();
+    unsigned waiting = 0;
+    options.backlog = BACKLOG;
+    door_open(&scene->door, &options);
+    assert_int_equal(evloop_listener_pause(&scene->door.listener), 0);
+    memset(callers, 0, sizeof callers);
+    for (int i = 0; i < CALLERS; i++) {
+        actor_init(&callers[i], scene, "caller");
+        dial(&callers[i], NULL);
+        scene_until(scene, callers[i].events[CONNECT] == 1);
+        waiting += evloop_stream_error(&callers[i].stream) == 0;
+        if (evloop_stream_error(&callers[i].stream))
+            assert_int_equal(evloop_stream_error(&callers[i].stream), -EAGAIN);
+    }
+    assert_in_range(waiting, BACKLOG, BACKLOG + 1);
+    notes_forget(scene);
+    for (int i = 0; i < CALLERS; i++)
+        assert_int_equal(evloop_stream_close(&callers[i].stream, NULL), 0);
+    door_close(&scene->door);
+    expect(scene, "door", "closed");
+}
+
+/* A listener tells its backlog where a connection tells what was acknowledged. */
+static void a_backlog_is_what_was_asked_for(struct scene *scene)
+{
+    evloop_listen_options options = evloop_listen_options_default();
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    options.backlog = BACKLOG;
+    door_open(&scene->door, &options);
+    int fd = evloop_listener_fd(&scene->door.listener);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    assert_int_equal(info.tcpi_sacked, BACKLOG);
+}
+
 const struct script accept_scripts[] = {
     SCRIPT(who_is_not_taken_is_closed, LISTENING | SEQPACKET),
     SCRIPT(who_is_taken_is_taken_once, LISTENING | SEQPACKET),
@@ -608,6 +650,8 @@ const struct script accept_scripts[] = {
     SCRIPT(a_path_has_the_permissions_that_were_asked_for, UNIX),
     SCRIPT(a_listener_is_configured_before_it_is_bound, LISTENING),
     SCRIPT(a_listener_that_is_refused_by_its_configuration_is_not_made, TCP),
+    SCRIPT(no_more_wait_than_the_backlog_holds, UNIX | SEQPACKET),
+    SCRIPT(a_backlog_is_what_was_asked_for, TCP),
     SCRIPT(two_listeners_share_a_port_if_they_want, TCP),
     SCRIPT(one_listener_takes_v4_and_v6, TCP6),
     SCRIPT(a_listener_of_v6_only_refuses_v4, TCP6),

@@ -539,6 +539,26 @@ static void a_graceful_close_of_what_connects_has_its_deadline(struct scene *sce
     assert_true(clock_ns() - begin >= EVLOOP_MS(20));
 }
 
+/* Nobody is told of the copies that it could not send; but it can be asked. */
+static void a_graceful_close_that_has_failed_says_so_when_it_is_asked(struct scene *scene)
+{
+    meet_narrowly(scene);
+    assert_int_equal(evloop_stream_send(&scene->a.stream, pattern_at(0), PATTERN_SPAN), 0);
+    scene_turn(scene);
+    leave_gracefully(&scene->a, EVLOOP_SEC(3600));
+    expect_nothing(scene);
+    assert_int_equal(evloop_stream_reset(&scene->b.stream, on_closed), 0);
+    expect(scene, "b", "closed");
+    expect(scene, "a", "closed");
+    assert_true(scene->a.error == -ECONNRESET || scene->a.error == -EPIPE);
+    assert_int_equal(scene->b.error, 0);
+    meet(scene);
+    hear(&scene->b);
+    say(&scene->a, "well");
+    expect(scene, "b", "read well");
+    assert_int_equal(evloop_stream_error(&scene->a.stream), 0);
+}
+
 static void a_close_hastens_a_graceful_one(struct scene *scene)
 {
     static struct request request;
@@ -586,6 +606,7 @@ const struct script close_scripts[] = {
     SCRIPT(a_graceful_close_ends_when_the_peer_is_gone, ANY),
     SCRIPT(a_graceful_close_waits_for_the_connection, LISTENING),
     SCRIPT(a_graceful_close_of_what_connects_has_its_deadline, LISTENING),
+    SCRIPT(a_graceful_close_that_has_failed_says_so_when_it_is_asked, ANY),
     SCRIPT(a_close_hastens_a_graceful_one, ANY),
     {NULL, NULL, 0},
 };

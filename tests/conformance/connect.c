@@ -426,6 +426,13 @@ static void assert_options(const struct actor *actor, bool nagle, bool keepalive
     assert_int_equal(option_of(actor, SOL_SOCKET, SO_KEEPALIVE) != 0, keepalive);
 }
 
+static void assert_keepalive(const struct actor *actor, int idle_s, int interval_s, int count)
+{
+    assert_int_equal(option_of(actor, IPPROTO_TCP, TCP_KEEPIDLE), idle_s);
+    assert_int_equal(option_of(actor, IPPROTO_TCP, TCP_KEEPINTVL), interval_s);
+    assert_int_equal(option_of(actor, IPPROTO_TCP, TCP_KEEPCNT), count);
+}
+
 static void small_packets_are_not_held_back_unless_that_is_wanted(struct scene *scene)
 {
     evloop_connect_options options = evloop_connect_options_default();
@@ -443,10 +450,8 @@ static void small_packets_are_not_held_back_unless_that_is_wanted(struct scene *
         assert_options(&scene->a, wanted, wanted);
         assert_options(&scene->b, wanted, wanted);
         if (wanted) {
-            assert_int_equal(option_of(&scene->a, IPPROTO_TCP, TCP_KEEPINTVL), 10);
-            assert_int_equal(option_of(&scene->b, IPPROTO_TCP, TCP_KEEPINTVL), 10);
-            assert_int_equal(option_of(&scene->a, IPPROTO_TCP, TCP_KEEPCNT), 5);
-            assert_int_equal(option_of(&scene->b, IPPROTO_TCP, TCP_KEEPCNT), 5);
+            assert_keepalive(&scene->a, 100, 10, 5);
+            assert_keepalive(&scene->b, 100, 10, 5);
         }
         leave(&scene->a);
         leave(&scene->b);
@@ -460,16 +465,44 @@ static void small_packets_are_not_held_back_unless_that_is_wanted(struct scene *
 static void options_change_while_a_stream_is_open(struct scene *scene)
 {
     const evloop_keepalive keepalive = {.idle_s = 50, .interval_s = 5, .count = 2}, none = {0};
+    const evloop_keepalive idle = {.idle_s = 70};
     meet(scene);
     assert_int_equal(evloop_tcp_set_nagle(&scene->a.stream, true), 0);
     assert_int_equal(evloop_tcp_set_keepalive(&scene->a.stream, &keepalive), 0);
     assert_options(&scene->a, true, true);
-    assert_int_equal(option_of(&scene->a, IPPROTO_TCP, TCP_KEEPINTVL), 5);
+    assert_keepalive(&scene->a, 50, 5, 2);
+    assert_int_equal(evloop_tcp_set_keepalive(&scene->a.stream, &idle), 0);
+    assert_keepalive(&scene->a, 70, 5, 2);
     assert_int_equal(evloop_tcp_set_nagle(&scene->a.stream, false), 0);
     assert_int_equal(evloop_tcp_set_keepalive(&scene->a.stream, &none), 0);
     assert_options(&scene->a, false, false);
     assert_options(&scene->b, false, false);
     assert_int_equal(evloop_tcp_set_keepalive(&scene->a.stream, NULL), -EINVAL);
+}
+
+static void keepalive_beyond_the_limits_is_refused(struct scene *scene)
+{
+    const evloop_keepalive most = {.idle_s = 32767, .interval_s = 32767, .count = 127};
+    evloop_keepalive more[] = {most, most, most};
+    more[0].idle_s++;
+    more[1].interval_s++;
+    more[2].count++;
+    meet(scene);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(evloop_tcp_set_keepalive(&scene->a.stream, &more[i]), -EINVAL);
+        assert_options(&scene->a, false, false);
+    }
+    assert_int_equal(evloop_tcp_set_keepalive(&scene->a.stream, &most), 0);
+    assert_keepalive(&scene->a, 32767, 32767, 127);
+}
+
+static int fast_open_queue(const struct door *door)
+{
+    int length = -1;
+    socklen_t size = sizeof length;
+    int fd = evloop_listener_fd(&door->listener);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &length, &size), 0);
+    return length;
 }
 
 /* With it or without: whether the system can do it is its affair. */
@@ -481,10 +514,12 @@ static void the_first_bytes_may_go_with_the_first_packet(struct scene *scene)
     options.fast_open = true;
     listen_options.fast_open = 10;
     door_open(&scene->door, &listen_options);
+    assert_int_equal(fast_open_queue(&scene->door), 10);
     for (int round = 0; round < 3; round++) { /* the first one brings a cookie at best */
         scene->door.next = &scene->b;
         scene->a.sent = scene->a.heard = scene->b.sent = scene->b.heard = 0;
         dial(&scene->a, &options);
+        assert_int_equal(option_of(&scene->a, IPPROTO_TCP, TCP_FASTOPEN_CONNECT), 1);
         hear(&scene->a);
         put(&scene->a, &request, 2000);
         expect(scene, "door", "accept 0");
@@ -524,6 +559,7 @@ const struct script connect_scripts[] = {
     SCRIPT(many_connect_in_one_turn, LISTENING),
     SCRIPT(small_packets_are_not_held_back_unless_that_is_wanted, TCP),
     SCRIPT(options_change_while_a_stream_is_open, TCP),
+    SCRIPT(keepalive_beyond_the_limits_is_refused, TCP),
     SCRIPT(the_first_bytes_may_go_with_the_first_packet, TCP),
     {NULL, NULL, 0},
 };

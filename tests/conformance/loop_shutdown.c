@@ -1,6 +1,6 @@
 /*
- * loop_shutdown.c: the shutdown of a loop: nobody new is let in, streams get until the deadline, and
- * what is there then is closed by force.
+ * loop_shutdown.c: the shutdown of a loop: nobody new is let in, streams get until the deadline,
+ * and what is there then is closed by force.
  */
 #include "script.h"
 

@@ -22,8 +22,8 @@ static const struct {
     enum transport over;
     const char *name;
 } transports[] = {
-    {TCP4, "tcp4"}, {TCP6, "tcp6"},           {UNIX, "unix"},
-    {PAIR, "pair"}, {SEQPACKET, "seqpacket"}, {PIPE, "pipe"},
+    {TCP4, "tcp4"}, {TCP6, "tcp6"}, {UNIX, "unix"}, {PAIR, "pair"},     {SEQPACKET, "seqpacket"},
+    {PIPE, "pipe"}, {UDP4, "udp4"}, {UDP6, "udp6"}, {UDGRAM, "udgram"},
 };
 
 static void play(void **state)
@@ -77,6 +77,7 @@ int main(void)
     add_suite(open_scripts);
     add_suite(unix_scripts);
     add_suite(bulk_scripts);
+    add_suite(dgram_scripts);
     support_limit(60);
     support_begin();
     return _cmocka_run_group_tests("conformance", tests, play_count, NULL, NULL);

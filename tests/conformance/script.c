@@ -312,6 +312,7 @@ void on_closed(evloop_stream *stream)
 {
     struct actor *actor = stream->data;
     assert_false(evloop_stream_active(stream));
+    actor->error = evloop_stream_error(stream);
     note(actor->scene, actor->name, CLOSED, "closed");
     actor_init(actor, actor->scene, actor->name);
     then(actor, CLOSED);
@@ -548,7 +549,7 @@ static void scene_begin(struct scene *scene, enum transport over)
 {
     memset(scene, 0, sizeof *scene);
     scene->over = over;
-    if (over & (UNIX | SEQPACKET))
+    if (over & (UNIX | SEQPACKET | UDGRAM))
         place_make(scene->place);
     scene->loop = loop_new();
     actor_init(&scene->a, scene, "a");
@@ -571,6 +572,8 @@ static void leave_if_there(struct actor *actor)
 static void scene_end(struct scene *scene)
 {
     expect(scene, NULL, "%s", "");
+    if (scene->epilogue)
+        scene->epilogue(scene);
     leave_if_there(&scene->a);
     leave_if_there(&scene->b);
     if (evloop_listener_active(&scene->door.listener))
@@ -587,7 +590,7 @@ static struct scene played;
 
 void scene_play(const struct script *script, enum transport over)
 {
-    if (over == TCP6 && !net_has_v6())
+    if (over & (TCP6 | UDP6) && !net_has_v6())
         skip();
     scene_begin(&played, over);
     script->play(&played);

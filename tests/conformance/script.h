@@ -2,8 +2,8 @@
  * script.h: scripts: what streams and listeners do, told as text.
  *
  * A script is a function that plays a scene: actors (streams) and doors (listeners) on one loop,
- * over one kind of transport. Whatever a callback is told is noted, and expect() runs the loop until
- * the notes read as they should:
+ * over one kind of transport. Whatever a callback is told is noted, and expect() runs the loop
+ * until the notes read as they should:
  *
  *     meet(scene);
  *     hear(b);
@@ -23,19 +23,29 @@
  *     closed
  *
  * Reads of one actor that follow one another are one note, also when news of its writes come
- * between: where a stream of bytes is cut is nobody's promise (of messages it is: `whole`). Each actor's notes are in order; so are the notes
- * of a whole scene, but for what comes from different descriptors: no backend promises which of
- * those it sees first.
+ * between: where a stream of bytes is cut is nobody's promise (of messages it is: `whole`). Each
+ * actor's notes are in order; so are the notes of a whole scene, but for what comes from different
+ * descriptors: no backend promises which of those it sees first.
  *
- * After each note the actor's `then` is called, in the midst of the callback: there a script closes,
- * stops, writes.
+ * After each note the actor's `then` is called, in the midst of the callback: there a script
+ * closes, stops, writes.
  */
 #ifndef EVLOOP_TESTS_SCRIPT_H
 #define EVLOOP_TESTS_SCRIPT_H
 
 #include "net.h"
 
-enum transport { TCP4 = 1, TCP6 = 2, UNIX = 4, PAIR = 8, PIPE = 16, SEQPACKET = 32 };
+enum transport {
+    TCP4 = 1,
+    TCP6 = 2,
+    UNIX = 4,
+    PAIR = 8,
+    PIPE = 16,
+    SEQPACKET = 32,
+    UDP4 = 64,
+    UDP6 = 128,
+    UDGRAM = 256
+};
 
 /* What a script can be played over: where somebody listens; both ways; one way at least. */
 enum {
@@ -75,6 +85,7 @@ struct actor {
     unsigned reads;   /* read callbacks that had bytes */
     ssize_t last;     /* what the last read callback was told */
     const void *lent; /* and its data */
+    int error;        /* of the stream when it was closed */
     unsigned events[CLOSED + 1];
     struct door *door; /* that it came through */
     char memory[4096];
@@ -116,6 +127,7 @@ struct scene {
     bool in_vain;
     struct actor a, b; /* a connects to b */
     struct door door;
+    void (*epilogue)(struct scene *scene); /* ends what a script has made beside these; or NULL */
     char place[PLACE_SIZE];
     evloop_address where; /* the door's */
     struct note notes[NOTES];
@@ -206,6 +218,7 @@ extern const struct script bulk_scripts[];
 extern const struct script close_scripts[];
 extern const struct script connect_scripts[];
 extern const struct script deadline_scripts[];
+extern const struct script dgram_scripts[];
 extern const struct script half_close_scripts[];
 extern const struct script loop_shutdown_scripts[];
 extern const struct script open_scripts[];

@@ -140,13 +140,13 @@ static void memory_that_is_sent_may_be_changed_at_once(struct scene *scene)
 static void little_is_put_aside_and_much_is_offered_at_once(struct scene *scene)
 {
     meet(scene);
-    assert_int_equal(evloop_stream_send(&scene->a.stream, pattern_at(0), 4096), 0);
-    assert_int_equal(evloop_stream_queued(&scene->a.stream), 4096);
-    assert_int_equal(evloop_stream_send(&scene->a.stream, pattern_at(4096), 10000), 0);
-    assert_int_equal(evloop_stream_queued(&scene->a.stream), 14096); /* not past the first */
+    assert_int_equal(evloop_stream_send(&scene->a.stream, pattern_at(0), 1024), 0);
+    assert_int_equal(evloop_stream_queued(&scene->a.stream), 1024);
+    assert_int_equal(evloop_stream_send(&scene->a.stream, pattern_at(1024), 10000), 0);
+    assert_int_equal(evloop_stream_queued(&scene->a.stream), 11024); /* not past the first */
     hear(&scene->b);
-    expect(scene, "b", "read 14096 bytes");
-    assert_int_equal(evloop_stream_send(&scene->a.stream, pattern_at(14096), 10000), 0);
+    expect(scene, "b", "read 11024 bytes");
+    assert_int_equal(evloop_stream_send(&scene->a.stream, pattern_at(11024), 10000), 0);
     assert_int_equal(evloop_stream_queued(&scene->a.stream), 0);
     expect(scene, "b", "read 10000 bytes");
 }

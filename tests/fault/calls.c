@@ -4,11 +4,15 @@
 #include "calls.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
+#include <termios.h>
 
 struct failing {
     unsigned count;
@@ -81,6 +85,20 @@ WRAP(CALL_BIND, int, bind, (int fd, const struct sockaddr *name, socklen_t size)
 WRAP(CALL_CHMOD, int, chmod, (const char *path, mode_t mode), (path, mode))
 WRAP(CALL_EPOLL_CTL, int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event),
      (epoll, operation, fd, event))
+WRAP(CALL_DUP3, int, dup3, (int from, int to, int flags), (from, to, flags))
+WRAP(CALL_FSTATFS, int, fstatfs, (int fd, struct statfs *system), (fd, system))
+WRAP(CALL_PIPE2, int, pipe2, (int fds[2], int flags), (fds, flags))
+WRAP(CALL_POLL, int, poll, (struct pollfd * fds, nfds_t count, int timeout_ms),
+     (fds, count, timeout_ms))
+WRAP(CALL_RECVMMSG, int, recvmmsg,
+     (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout),
+     (fd, messages, count, flags, timeout))
+WRAP(CALL_SENDMMSG, int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags),
+     (fd, messages, count, flags))
+WRAP(CALL_TCGETATTR, int, tcgetattr, (int fd, struct termios *mode), (fd, mode))
+WRAP(CALL_TCGETPGRP, pid_t, tcgetpgrp, (int fd), (fd))
+WRAP(CALL_TCSETATTR, int, tcsetattr, (int fd, int when, const struct termios *mode),
+     (fd, when, mode))
 WRAP(CALL_FSTAT, int, fstat, (int fd, struct stat *status), (fd, status))
 WRAP(CALL_GETPEERNAME, int, getpeername, (int fd, struct sockaddr *name, socklen_t *size),
      (fd, name, size))
@@ -109,6 +127,39 @@ int __wrap_fcntl(int fd, int command, ...)
     long argument = va_arg(arguments, long);
     va_end(arguments);
     return fails(CALL_FCNTL) ? -1 : __real_fcntl(fd, command, argument);
+}
+
+int __real_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+    va_list arguments;
+    va_start(arguments, request);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    return fails(CALL_IOCTL) ? -1 : __real_ioctl(fd, request, argument);
+}
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    return fails(CALL_OPEN) ? -1 : __real_open(path, flags, mode);
+}
+
+/* It says 0 where others say -1. */
+int __real_isatty(int fd);
+int __wrap_isatty(int fd);
+
+int __wrap_isatty(int fd)
+{
+    return fails(CALL_ISATTY) ? 0 : __real_isatty(fd);
 }
 
 /* ---- what is done even when it fails --------------------------------------------------------- */
@@ -239,6 +290,20 @@ static const int errors[CALLS][32] = {
     [CALL_CONNECT] = {EACCES, EPERM, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EALREADY,
                       EBADF, ECONNREFUSED, EFAULT, EINPROGRESS, EINTR, EISCONN, ENETUNREACH,
                       ENOTSOCK, EPROTOTYPE, ETIMEDOUT},
+    [CALL_DUP3] = {EBADF, EBUSY, EINTR, EINVAL, EMFILE, ENOMEM},
+    [CALL_FSTATFS] = {EBADF, EFAULT, EINTR, EIO, ENOMEM, ENOSYS, EOVERFLOW},
+    [CALL_IOCTL] = {EBADF, EFAULT, EINVAL, ENOTTY},
+    [CALL_ISATTY] = {EBADF, ENOTTY},
+    [CALL_OPEN] = {EACCES, EINVAL, EISDIR, ELOOP, EMFILE, ENFILE, ENODEV, ENOENT, ENOMEM, ENOTDIR,
+                   ENXIO, EPERM, EROFS, ETXTBSY},
+    [CALL_PIPE2] = {EFAULT, EINVAL, EMFILE, ENFILE, ENOPKG},
+    [CALL_POLL] = {EFAULT, EINTR, EINVAL, ENOMEM},
+    [CALL_RECVMMSG] = {EBADF, ECONNREFUSED, EFAULT, EINTR, EINVAL, ENOMEM, ENOTCONN, ENOTSOCK},
+    [CALL_SENDMMSG] = {EACCES, EALREADY, EBADF, ECONNRESET, EDESTADDRREQ, EFAULT, EINTR, EINVAL,
+                       EISCONN, EMSGSIZE, ENOBUFS, ENOMEM, ENOTCONN, ENOTSOCK, EOPNOTSUPP, EPIPE},
+    [CALL_TCGETATTR] = {EBADF, EIO, ENOTTY},
+    [CALL_TCGETPGRP] = {EBADF, EINVAL, ENOTTY},
+    [CALL_TCSETATTR] = {EBADF, EINVAL, EIO, ENOTTY},
     [CALL_EPOLL_CTL] = {EBADF, EEXIST, EINVAL, ELOOP, ENOENT, ENOMEM, ENOSPC},
     [CALL_FCNTL] = {EACCES, EAGAIN, EBADF, EINVAL, EPERM},
     [CALL_FSTAT] = {EBADF, EFAULT, ENOMEM, EOVERFLOW},
@@ -275,11 +340,13 @@ const int *call_errors(enum call call)
 const char *call_name(enum call call)
 {
     static const char *const names[CALLS] = {
-        "accept4",  "bind",    "chmod",       "close",       "connect",    "epoll_ctl",
-        "fcntl",    "fstat",   "getpeername", "getsockname", "getsockopt", "listen",
-        "lstat",    "pread",   "read",        "recv",        "recvmsg",    "send",
-        "sendfile", "sendmsg", "setsockopt",  "shutdown",    "socket",     "socketpair",
-        "unlink",   "writev",
+        "accept4",    "bind",   "chmod",      "close",     "connect",     "dup3",
+        "epoll_ctl",  "fcntl",  "fstat",      "fstatfs",   "getpeername", "getsockname",
+        "getsockopt", "ioctl",  "isatty",     "listen",    "lstat",       "open",
+        "pipe2",      "poll",   "pread",      "read",      "recv",        "recvmmsg",
+        "recvmsg",    "send",   "sendfile",   "sendmmsg",  "sendmsg",     "setsockopt",
+        "shutdown",   "socket", "socketpair", "tcgetattr", "tcgetpgrp",   "tcsetattr",
+        "unlink",     "writev",
     };
     return names[call];
 }

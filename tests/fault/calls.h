@@ -1,9 +1,9 @@
 /*
- * calls.h: the system calls of streams and listeners, counted, and made to fail, to be interrupted,
+ * calls.h: the system calls of streams, listeners and datagram sockets, counted, and made to fail, to be interrupted,
  * to transfer little, when told so.
  *
- * Needs WRAP of all the calls: STREAM_CALLS in CMakeLists.txt. The calls of tests count too: so they
- * make none of these between calls_fail() and calls_reset() but through the library.
+ * Needs WRAP of all the calls: IO_CALLS in CMakeLists.txt. The calls of tests count too: so
+ * they make none of these between calls_fail() and calls_reset() but through the library.
  */
 #ifndef EVLOOP_TESTS_CALLS_H
 #define EVLOOP_TESTS_CALLS_H
@@ -16,25 +16,37 @@ enum call {
     CALL_CHMOD,
     CALL_CLOSE,
     CALL_CONNECT,
+    CALL_DUP3,
     CALL_EPOLL_CTL,
     CALL_FCNTL,
     CALL_FSTAT,
+    CALL_FSTATFS,
     CALL_GETPEERNAME,
     CALL_GETSOCKNAME,
     CALL_GETSOCKOPT,
+    CALL_IOCTL,
+    CALL_ISATTY,
     CALL_LISTEN,
     CALL_LSTAT,
+    CALL_OPEN,
+    CALL_PIPE2,
+    CALL_POLL,
     CALL_PREAD,
     CALL_READ,
     CALL_RECV,
+    CALL_RECVMMSG,
     CALL_RECVMSG,
     CALL_SEND,
     CALL_SENDFILE,
+    CALL_SENDMMSG,
     CALL_SENDMSG,
     CALL_SETSOCKOPT,
     CALL_SHUTDOWN,
     CALL_SOCKET,
     CALL_SOCKETPAIR,
+    CALL_TCGETATTR,
+    CALL_TCGETPGRP,
+    CALL_TCSETATTR,
     CALL_UNLINK,
     CALL_WRITEV,
     CALLS
@@ -46,7 +58,7 @@ void calls_reset(void);
 void calls_fail(enum call call, unsigned nth, unsigned times, int err);
 /** Makes a call that transfers bytes do so for `most` of them at a time; 0: as many as it likes. */
 void calls_shorten(enum call call, size_t most);
-/** How many calls were made since the reset, and how many of them failed because they were told to. */
+/** How many calls were made since the reset; how many of all failed because they were told to. */
 unsigned calls_count(enum call call);
 unsigned calls_failed(void);
 const char *call_name(enum call call);

@@ -5,6 +5,7 @@
 #include "../unit/mail.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -20,13 +21,14 @@ struct calls {
     unsigned at_most; /* so many messages go through at a time; 0: all */
 };
 
-static struct calls sends, receives, registrations;
+static struct calls sends, receives, registrations, polls;
 
 static void calls_reset(void)
 {
     memset(&sends, 0, sizeof sends);
     memset(&receives, 0, sizeof receives);
     memset(&registrations, 0, sizeof registrations);
+    memset(&polls, 0, sizeof polls);
 }
 
 /* So many calls fail, from the next one on. */
@@ -95,6 +97,14 @@ int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *ev
 int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
 {
     return fails(&registrations) ? -1 : __real_epoll_ctl(epoll_fd, operation, fd, event);
+}
+
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    return fails(&polls) ? -1 : __real_poll(fds, count, timeout_ms);
 }
 
 struct two {
@@ -367,6 +377,43 @@ TEST(without_a_registration_the_datagram_fails_that_had_to_wait)
     two_end(&two);
 }
 
+/* Whether a unix socket waits in vain has to be asked, and the answer may not come. */
+static void fill_while_asking_fails(int err, unsigned polls_made)
+{
+    char name[64];
+    evloop *loop = loop_new();
+    struct box *full = box_new(), *sender = box_new();
+    snprintf(name, sizeof name, "@evloop-fault-%d", (int)getpid());
+    assert_int_equal(evloop_unix_dgram_bind(loop, &full->dgram, name, NULL), 0);
+    assert_int_equal(evloop_dgram_socket(loop, &sender->dgram, AF_UNIX, NULL), 0);
+    assert_int_equal(evloop_dgram_receive_start(&sender->dgram, box_on_datagrams), 0);
+    evloop_address to = box_address(full);
+    const evloop_datagram datagram = {.data = "x", .size = 1, .peer = &to};
+    calls_reset();
+    fail_next(&polls, 1, err);
+    ssize_t n;
+    do
+        n = evloop_dgram_try_send(&sender->dgram, &datagram, 1);
+    while (n == 1);
+    assert_int_equal(n, -ENOBUFS);
+    assert_int_equal(polls.count, polls_made);
+    fail_next(&polls, 1, err);
+    assert_int_equal(box_send(sender, "lost", &to), 0);
+    box_wait_error(loop, sender, 1);
+    assert_int_equal(sender->error, -ENOBUFS);
+    assert_string_equal(sender->error_mail.text, "lost");
+    calls_reset();
+    box_close(loop, full);
+    box_close(loop, sender);
+    loop_end(loop);
+}
+
+TEST(who_cannot_ask_whether_there_will_be_room_does_not_wait_for_ever)
+{
+    fill_while_asking_fails(ENOMEM, 1);
+    fill_while_asking_fails(EINTR, 2);
+}
+
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
 static void assert_cut(int err, unsigned second_calls)
@@ -425,6 +472,30 @@ TEST(of_a_piece_that_went_in_part_the_rest_follows)
     box_wait(two.loop, two.box, 20);
     for (size_t i = 0; i < 20; i++)
         assert_int_equal(two.box->mails[i].size, 100);
+    two_end(&two);
+}
+
+/* The call has said that the kernel took it; so the receive callback is told. */
+TEST(of_a_piece_that_went_in_part_the_loss_of_the_rest_is_told)
+{
+    static char bytes[1000];
+    struct two two = two_new(NULL);
+    const evloop_datagram datagram = {.data = bytes, .size = 1000, .segment_size = 100};
+    fail_next(&sends, 1, EIO);
+    assert_int_equal(evloop_dgram_try_send(&two.sender->dgram, &datagram, 1), 1);
+    box_wait(two.loop, two.box, 10);
+    sends.at_most = 4;
+    sends.from = sends.count + 2;
+    sends.to = sends.from + 1;
+    sends.err = EAGAIN;
+    heap_fail_in(&test_heap, HEAP_FAIL_ALL);
+    assert_int_equal(evloop_dgram_try_send(&two.sender->dgram, &datagram, 1), 1);
+    heap_fail_in(&test_heap, 0);
+    assert_int_equal(evloop_dgram_queued(&two.sender->dgram), 0);
+    box_wait(two.loop, two.box, 14);
+    box_wait_error(two.loop, two.sender, 1);
+    assert_int_equal(two.sender->error, -ENOMEM);
+    assert_true(evloop_dgram_receiving(&two.sender->dgram));
     two_end(&two);
 }
 
@@ -516,9 +587,11 @@ int main(void)
         TEST_ENTRY(a_copy_that_fails_is_told_with_its_bytes),
         TEST_ENTRY(a_socket_may_be_gone_after_it_was_told_of_a_failure),
         TEST_ENTRY(without_a_registration_the_datagram_fails_that_had_to_wait),
+        TEST_ENTRY(who_cannot_ask_whether_there_will_be_room_does_not_wait_for_ever),
         TEST_ENTRY(where_a_device_cannot_cut_them_the_library_does_from_then_on),
         TEST_ENTRY(segments_that_the_kernel_does_not_want_are_cut_by_the_library),
         TEST_ENTRY(of_a_piece_that_went_in_part_the_rest_follows),
+        TEST_ENTRY(of_a_piece_that_went_in_part_the_loss_of_the_rest_is_told),
         TEST_ENTRY(errors_of_the_network_and_want_of_memory_do_not_stop_receiving),
         TEST_ENTRY(other_errors_stop_receiving_until_it_is_started_again),
         TEST_ENTRY(an_error_that_is_in_no_queue_of_errors_is_told_as_well),

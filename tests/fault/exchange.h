@@ -1,7 +1,8 @@
 /*
  * exchange.h: a client and a server say all they have to say to each other, as far as what fails
- * lets them. Whatever fails: nobody hangs, nobody is told twice, nothing is leaked, and what arrived
- * is what was sent, from its beginning on; if nobody was told of a failure, it is all of it.
+ * lets them. Whatever fails: nobody hangs, nobody is told twice, nothing is leaked, and what
+ * arrived is what was sent, from its beginning on; if nobody was told of a failure, it is all of
+ * it.
  */
 #ifndef EVLOOP_TESTS_EXCHANGE_H
 #define EVLOOP_TESTS_EXCHANGE_H

@@ -1,3 +1,6 @@
+/*
+ * kernel.c: see kernel.h.
+ */
 #include "kernel.h"
 
 #include <stdatomic.h>
@@ -145,4 +148,16 @@ int __wrap_dup3(int from, int to, int flags);
 int __wrap_dup3(int from, int to, int flags)
 {
     return fails(CALL_DUP3) ? -1 : __real_dup3(from, to, flags);
+}
+
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...);
+
+int __wrap_fcntl(int fd, int command, ...)
+{
+    va_list arguments;
+    va_start(arguments, command);
+    long argument = va_arg(arguments, long);
+    va_end(arguments);
+    return fails(CALL_FCNTL) ? -1 : __real_fcntl(fd, command, argument);
 }

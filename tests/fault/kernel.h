@@ -17,6 +17,7 @@ enum call {
     CALL_CLOCK_GETTIME,
     CALL_WRITE,
     CALL_DUP3,
+    CALL_FCNTL,
     CALLS
 };
 

@@ -2,99 +2,47 @@
  * stream_calls.c: every system call of streams and listeners fails in turn, with every error that
  * its manual page lists, is interrupted, or transfers little, in the midst of an exchange.
  */
-#include "calls.h"
 #include "exchange.h"
+#include "sweep.h"
 
-enum { MOST_IN_A_ROW = 12 };
+#include <sys/socket.h>
 
-static const char *const names[OVERS] = {"tcp", "unix", "seqpacket", "pipe"};
-
-/* What a test that fails was about. */
-static char about[128];
-
-static int tear_down(void **state)
+static void open_over(int over)
 {
-    if (about[0])
-        print_error("%s\n", about);
-    about[0] = '\0';
-    return support_teardown(state);
-}
-
-#define ENTRY(name)                                                                                \
-    {                                                                                              \
-#name, name, support_setup, tear_down, (void *)#name                                       \
-    }
-
-/* How often each call is made when nothing fails. */
-static void count_calls(enum exchange_over over, unsigned counts[CALLS])
-{
-    exchange_open(over);
-    calls_reset();
-    assert_int_equal(exchange_play(), 0);
-    for (int call = 0; call < CALLS; call++)
-        counts[call] = calls_count((enum call)call);
-    exchange_close();
-}
-
-static unsigned play(enum exchange_over over, enum call call, unsigned nth, unsigned times, int err)
-{
-    exchange_open(over);
-    calls_reset();
-    calls_fail(call, nth, times, err);
-    unsigned told = exchange_play();
-    calls_reset();
-    exchange_close();
-    return told;
-}
-
-/* The first calls of a kind, and then some: those in the middle of a long transfer are alike. */
-static unsigned following(unsigned nth)
-{
-    return nth < MOST_IN_A_ROW ? nth + 1 : nth + nth / 2;
+    exchange_open((enum exchange_over)over);
 }
 
 /* A message that is too long is left out, and its writer told: those that follow arrive. */
-static bool leaves_a_gap(enum exchange_over over, int err)
+static bool leaves_a_gap(int err)
 {
-    return over == OVER_SEQPACKET && err == EMSGSIZE;
+    return err == EMSGSIZE;
 }
 
-static void each_call_fails(enum exchange_over over)
-{
-    unsigned counts[CALLS];
-    count_calls(over, counts);
-    for (int call = 0; call < CALLS; call++)
-        for (const int *err = call_errors((enum call)call); *err; err++)
-            for (unsigned nth = 1; nth <= counts[call]; nth = following(nth)) {
-                if (leaves_a_gap(over, *err))
-                    continue;
-                snprintf(about, sizeof about, "%s: %s %u: %s", names[over],
-                         call_name((enum call)call), nth, evloop_err_name(*err));
-                unsigned told = play(over, (enum call)call, nth, 1, *err);
-                if (*err == EINTR)
-                    assert_int_equal(told, 0);
-            }
-    about[0] = '\0';
-}
+static const struct sweep sweeps[OVERS] = {
+    {"tcp", OVER_TCP, open_over, exchange_play, exchange_close, NULL},
+    {"unix", OVER_UNIX, open_over, exchange_play, exchange_close, NULL},
+    {"seqpacket", OVER_SEQPACKET, open_over, exchange_play, exchange_close, leaves_a_gap},
+    {"pipe", OVER_PIPE, open_over, exchange_play, exchange_close, NULL},
+};
 
 TEST(whatever_call_fails_over_tcp_nobody_is_lied_to)
 {
-    each_call_fails(OVER_TCP);
+    sweep_calls(&sweeps[OVER_TCP]);
 }
 
 TEST(whatever_call_fails_over_a_unix_socket_nobody_is_lied_to)
 {
-    each_call_fails(OVER_UNIX);
+    sweep_calls(&sweeps[OVER_UNIX]);
 }
 
 TEST(whatever_call_fails_over_messages_nobody_is_lied_to)
 {
-    each_call_fails(OVER_SEQPACKET);
+    sweep_calls(&sweeps[OVER_SEQPACKET]);
 }
 
 TEST(whatever_call_fails_over_a_pipe_nobody_is_lied_to)
 {
-    each_call_fails(OVER_PIPE);
+    sweep_calls(&sweeps[OVER_PIPE]);
 }
 
 /* ---- interrupted ----------------------------------------------------------------------------- */
@@ -107,7 +55,7 @@ TEST(calls_that_are_interrupted_are_made_again)
     for (int over = 0; over < OVERS; over++)
         for (size_t i = 0; i < sizeof interrupted / sizeof *interrupted; i++)
             for (unsigned nth = 1; nth <= 3; nth++)
-                assert_int_equal(play((enum exchange_over)over, interrupted[i], nth, 3, EINTR), 0);
+                assert_int_equal(sweep_play(&sweeps[over], interrupted[i], nth, 3, EINTR), 0);
 }
 
 TEST(every_call_that_can_be_is_interrupted_in_one_exchange)
@@ -145,6 +93,64 @@ TEST(a_little_at_a_time_is_sent_of_a_file)
             shorten((enum exchange_over)over, CALL_SENDFILE, sizes[i]);
 }
 
+/* ---- outside an exchange --------------------------------------------------------------------- */
+
+TEST(a_pair_that_cannot_be_had_leaves_nothing_behind)
+{
+    static const enum call needed[] = {CALL_SOCKETPAIR, CALL_FCNTL, CALL_EPOLL_CTL};
+    evloop *loop = loop_new();
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        for (const int *err = call_errors(needed[i]); *err; err++) {
+            evloop_stream stream = {0};
+            int other = -1;
+            calls_reset();
+            calls_fail(needed[i], 1, 1, *err);
+            int result = evloop_stream_pair(loop, &stream, &other);
+            bool failed = calls_failed() > 0;
+            calls_reset();
+            assert_int_equal(result, failed ? -*err : 0);
+            assert_true(evloop_stream_active(&stream) == !failed);
+            assert_true((other >= 0) == !failed);
+            if (failed)
+                continue;
+            assert_int_equal(evloop_stream_close(&stream, NULL), 0);
+            loop_run(loop);
+            assert_int_equal(close(other), 0);
+        }
+    loop_end(loop);
+}
+
+static void on_connect(evloop_stream *stream, int status)
+{
+    (void)status;
+    assert_int_equal(evloop_stream_close(stream, NULL), 0);
+}
+
+/* What binding says is the result of the call. */
+TEST(a_connection_whose_socket_cannot_be_bound_is_not_made)
+{
+    evloop_connect_options options = evloop_connect_options_default();
+    evloop_address address, local;
+    evloop_stream stream = {0};
+    evloop *loop = loop_new();
+    int listener = net_listen(AF_INET, 1, &address);
+    assert_int_equal(evloop_address_parse(&local, "127.0.0.1:0"), 0);
+    options.local = &local;
+    for (const int *err = call_errors(CALL_BIND); *err; err++) {
+        unsigned before = fds_open();
+        calls_reset();
+        calls_fail(CALL_BIND, 1, 1, *err);
+        assert_int_equal(evloop_connect(loop, &stream, &address, &options, on_connect), -*err);
+        calls_reset();
+        assert_int_equal(fds_open(), before);
+        assert_false(evloop_stream_active(&stream));
+    }
+    assert_int_equal(evloop_connect(loop, &stream, &address, &options, on_connect), 0);
+    loop_run(loop);
+    loop_end(loop);
+    assert_int_equal(close(listener), 0);
+}
+
 /* ---- a file that the kernel cannot send by itself -------------------------------------------- */
 
 TEST(a_file_that_the_kernel_cannot_send_goes_through_memory)
@@ -152,8 +158,7 @@ TEST(a_file_that_the_kernel_cannot_send_goes_through_memory)
     static const int refusals[] = {EINVAL, ENOSYS};
     for (int over = 0; over < OVERS; over++)
         for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-            assert_int_equal(play((enum exchange_over)over, CALL_SENDFILE, 1, 1000000, refusals[i]),
-                             0);
+            assert_int_equal(sweep_play(&sweeps[over], CALL_SENDFILE, 1, 1000000, refusals[i]), 0);
 }
 
 /* ... where reading it may fail, or bring little. */
@@ -185,15 +190,17 @@ TEST(a_file_that_goes_through_memory_may_fail_to_be_read)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ENTRY(whatever_call_fails_over_tcp_nobody_is_lied_to),
-        ENTRY(whatever_call_fails_over_a_unix_socket_nobody_is_lied_to),
-        ENTRY(whatever_call_fails_over_messages_nobody_is_lied_to),
-        ENTRY(whatever_call_fails_over_a_pipe_nobody_is_lied_to),
-        ENTRY(calls_that_are_interrupted_are_made_again),
-        ENTRY(every_call_that_can_be_is_interrupted_in_one_exchange),
-        ENTRY(a_little_at_a_time_is_sent_of_a_file),
-        ENTRY(a_file_that_the_kernel_cannot_send_goes_through_memory),
-        ENTRY(a_file_that_goes_through_memory_may_fail_to_be_read),
+        SWEEP_ENTRY(whatever_call_fails_over_tcp_nobody_is_lied_to),
+        SWEEP_ENTRY(whatever_call_fails_over_a_unix_socket_nobody_is_lied_to),
+        SWEEP_ENTRY(whatever_call_fails_over_messages_nobody_is_lied_to),
+        SWEEP_ENTRY(whatever_call_fails_over_a_pipe_nobody_is_lied_to),
+        SWEEP_ENTRY(calls_that_are_interrupted_are_made_again),
+        SWEEP_ENTRY(every_call_that_can_be_is_interrupted_in_one_exchange),
+        SWEEP_ENTRY(a_little_at_a_time_is_sent_of_a_file),
+        SWEEP_ENTRY(a_pair_that_cannot_be_had_leaves_nothing_behind),
+        SWEEP_ENTRY(a_connection_whose_socket_cannot_be_bound_is_not_made),
+        SWEEP_ENTRY(a_file_that_the_kernel_cannot_send_goes_through_memory),
+        SWEEP_ENTRY(a_file_that_goes_through_memory_may_fail_to_be_read),
     };
     support_limit(120);
     return RUN_TESTS("fault: calls of streams", tests);

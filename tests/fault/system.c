@@ -102,6 +102,26 @@ TEST(create_returns_what_epoll_ctl_says_and_leaves_nothing_behind)
     create_fails_with_each(CALL_EPOLL_CTL, errors, COUNT(errors));
 }
 
+/* Each of the loop's two descriptors would be standard input, and is moved from there. */
+static void create_cannot_move(void *arg)
+{
+    evloop *loop;
+    unsigned nth = *(unsigned *)arg;
+    check(close(STDIN_FILENO) == 0);
+    kernel_reset();
+    kernel_fail(CALL_FCNTL, nth, 1, EMFILE);
+    check(evloop_create(&loop, NULL) == -EMFILE);
+    check(fcntl(STDIN_FILENO, F_GETFD) < 0);
+    check(evloop_create(&loop, NULL) == 0);
+    check(evloop_destroy(loop, 0) == 0);
+}
+
+TEST(create_returns_that_there_is_no_number_above_the_standard_ones)
+{
+    for (unsigned nth = 1; nth <= 2; nth++)
+        assert_true(child_succeeds(create_cannot_move, &nth));
+}
+
 TEST(create_returns_what_the_clock_says_and_leaves_nothing_behind)
 {
     const int errors[] = {EFAULT, EINVAL, ENODEV, ENOTSUP, EPERM};
@@ -737,6 +757,7 @@ int main(void)
         TEST_ENTRY(create_returns_what_epoll_create1_says_and_leaves_nothing_behind),
         TEST_ENTRY(create_returns_what_eventfd_says_and_leaves_nothing_behind),
         TEST_ENTRY(create_returns_what_epoll_ctl_says_and_leaves_nothing_behind),
+        TEST_ENTRY(create_returns_that_there_is_no_number_above_the_standard_ones),
         TEST_ENTRY(create_returns_what_the_clock_says_and_leaves_nothing_behind),
         TEST_ENTRY(run_returns_what_epoll_wait_says_and_runs_again),
         TEST_ENTRY(run_returns_what_epoll_pwait2_says_and_runs_again),

@@ -4,6 +4,8 @@
  */
 #include "support.h"
 
+#include <fcntl.h>
+
 static int not_a_loop;
 #define UNTOUCHED ((evloop *)(void *)&not_a_loop)
 
@@ -498,6 +500,35 @@ TEST(objects_of_a_destroyed_loop_can_be_used_on_another)
     fds_close(fds);
 }
 
+/* ---- standard descriptors that are closed ---------------------------------------------------- */
+
+/* What is opened next gets the numbers of those that are closed: the loop has none of them. */
+static void create_without_standard_descriptors(void *arg)
+{
+    evloop *loop;
+    unsigned closed = *(unsigned *)arg;
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (closed & 1U << fd)
+            check(close(fd) == 0);
+    check(evloop_create(&loop, NULL) == 0);
+    check(evloop_backend_fd(loop) > STDERR_FILENO);
+    check(fcntl(evloop_backend_fd(loop), F_GETFD) & FD_CLOEXEC);
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (closed & 1U << fd)
+            check(open("/dev/null", O_RDWR | O_CLOEXEC) == fd);
+    check(evloop_stop(loop) == 0);
+    check(evloop_run(loop, EVLOOP_RUN_DEFAULT) == 0);
+    check(evloop_destroy(loop, 0) == 0);
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        check(fcntl(fd, F_GETFD) >= 0);
+}
+
+TEST(a_loop_takes_no_number_of_a_standard_descriptor)
+{
+    for (unsigned closed = 1; closed < 8; closed++)
+        assert_true(child_succeeds(create_without_standard_descriptors, &closed));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -532,6 +563,7 @@ int main(void)
         TEST_ENTRY(a_loop_that_another_thread_runs_is_not_destroyed),
         TEST_ENTRY(a_forced_destroy_stops_every_object_and_calls_none),
         TEST_ENTRY(objects_of_a_destroyed_loop_can_be_used_on_another),
+        TEST_ENTRY(a_loop_takes_no_number_of_a_standard_descriptor),
     };
     return RUN_TESTS("create", tests);
 }

@@ -1,5 +1,6 @@
 /*
- * dgram_receive.c: datagrams as they come: batches, what is told beside them, errors of the network.
+ * dgram_receive.c: datagrams as they come: batches, what is told beside them, errors of the
+ * network.
  */
 #include "mail.h"
 

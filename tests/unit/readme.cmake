@@ -2,7 +2,8 @@
 #
 #   cmake -DROOT=<source> -DEXTRACT=<file> -P readme.cmake    writes the README's program to a file
 #   cmake -DROOT=<source> -DPROGRAM=<executable> -P readme.cmake
-#       checks that examples/hello.c and the first page of evloop.h have the same, and runs it
+#       checks that examples/hello.c and the first page of evloop.h have the same, and runs it; and that
+#       examples/echo.c, which is built with the others, is the README's echo server
 
 cmake_minimum_required(VERSION 3.20)
 
@@ -59,6 +60,14 @@ endif()
 program_of_example(example)
 if(NOT example STREQUAL readme)
     message(FATAL_ERROR "examples/hello.c is not the README's program:\n${example}")
+endif()
+
+file(READ "${ROOT}/README.md" text)
+file(READ "${ROOT}/examples/echo.c" example)
+string(REPLACE "/* clang-format off */\n" "" example "${example}")
+string(FIND "${text}" "```c\n${example}```" place)
+if(place EQUAL -1)
+    message(FATAL_ERROR "examples/echo.c is not the README's echo server:\n${example}")
 endif()
 
 execute_process(COMMAND "${PROGRAM}" TIMEOUT 30 RESULT_VARIABLE status OUTPUT_VARIABLE output)

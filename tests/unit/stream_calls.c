@@ -1,11 +1,12 @@
 /*
- * stream_calls.c: how often streams call the kernel: what a turn has written leaves in one call, and
- * nothing is asked for again and again. Counts by linking with --wrap.
+ * stream_calls.c: how often streams call the kernel: what a turn has written leaves in one call,
+ * and nothing is asked for again and again. Counts by linking with --wrap.
  */
 #include "net.h"
 
 #include <sys/epoll.h>
 #include <sys/sendfile.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -253,15 +254,15 @@ TEST(much_that_is_sent_is_offered_at_once)
 {
     struct world world;
     world_begin(&world, AF_UNIX);
-    assert_int_equal(evloop_stream_send(&world.stream, pattern_at(0), 4096), 0);
+    assert_int_equal(evloop_stream_send(&world.stream, pattern_at(0), 1024), 0);
     assert_int_equal(calls.send, 0);
     loop_turn(world.loop);
     assert_int_equal(calls.send, 1);
-    assert_int_equal(evloop_stream_send(&world.stream, pattern_at(4096), 4097), 0);
+    assert_int_equal(evloop_stream_send(&world.stream, pattern_at(1024), 1025), 0);
     assert_int_equal(calls.send, 2);
     loop_turn(world.loop);
     assert_int_equal(calls.send, 2);
-    assert_peer_gets(&world, 4096 + 4097);
+    assert_peer_gets(&world, 1024 + 1025);
     world_end(&world);
 }
 
@@ -283,6 +284,41 @@ TEST(a_stream_that_waits_for_room_costs_nothing)
         loop_turn(world.loop);
     assert_int_equal(calls.send, 0);
     assert_int_equal(calls.control, 0);
+    world_end(&world);
+}
+
+static bool has_events(evloop *loop)
+{
+    struct pollfd fd = {evloop_backend_fd(loop), POLLIN, 0};
+    return poll(&fd, 1, 0) == 1;
+}
+
+/* Who was full once is not woken by each read of its peer from then on. */
+TEST(room_that_nobody_waits_for_is_not_told_of)
+{
+    enum { SIZE = 2 << 20 };
+    static char memory[SIZE];
+    struct world world;
+    evloop_write write = {0};
+    struct iovec iov[8];
+    world_begin(&world, AF_UNIX);
+    unsigned count = pattern_pieces(iov, 8, 0, SIZE);
+    assert_int_equal(evloop_stream_write(&world.stream, &write, iov, count, NULL), 0);
+    for (size_t got = 0; got < SIZE;) {
+        loop_turn(world.loop);
+        ssize_t n = recv(world.peer, memory, sizeof memory, MSG_DONTWAIT);
+        got += n > 0 ? (size_t)n : 0;
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(evloop_stream_send(&world.stream, "x", 1), 0);
+        loop_turn(world.loop);
+        assert_int_equal(net_receive(world.peer, memory, 1), 1);
+        loop_turn(world.loop);
+    }
+    assert_int_equal(evloop_stream_send(&world.stream, "x", 1), 0);
+    loop_turn(world.loop);
+    assert_int_equal(net_receive(world.peer, memory, 1), 1);
+    assert_false(has_events(world.loop));
     world_end(&world);
 }
 
@@ -389,6 +425,7 @@ int main(void)
         TEST_ENTRY(a_call_is_offered_about_a_mebibyte),
         TEST_ENTRY(much_that_is_sent_is_offered_at_once),
         TEST_ENTRY(a_stream_that_waits_for_room_costs_nothing),
+        TEST_ENTRY(room_that_nobody_waits_for_is_not_told_of),
         TEST_ENTRY(a_stream_that_waits_for_bytes_costs_nothing),
         TEST_ENTRY(an_echo_costs_two_calls),
         TEST_ENTRY(stopping_and_starting_in_one_turn_costs_nothing),

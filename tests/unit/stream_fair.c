@@ -124,7 +124,7 @@ TEST(busy_streams_do_not_starve_timers_and_tasks)
     loop_end(loop);
 }
 
-/* A stream that always has something to write, to a peer that always takes it, lets others write. */
+/* A stream that always has something to write, to a peer that always takes it. */
 struct writer {
     evloop_stream stream;
     evloop_write write;

@@ -261,7 +261,7 @@ TEST(a_stream_allocates_nothing_once_its_loop_has_what_it_needs)
     evloop_stream stream = {0};
     evloop_write write = {0};
     const struct iovec iov = {(void *)(uintptr_t) "x", 1};
-    char memory[100];
+    char memory[100] = "";
     size_t calls = 0;
     assert_int_equal(evloop_stream_open(loop, &stream, fds[0]), 0);
     for (int i = 0; i < 100; i++) {

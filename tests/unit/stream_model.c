@@ -30,7 +30,8 @@ struct node {
     struct node *peer;
     bool open;
     bool closing, graceful, shut, shut_told, gone; /* gone: it ended in a way that a peer may see */
-    bool reading, into, failed, ended;             /* ended: has read to the end */
+    bool timed;                                    /* has, or had, a deadline */
+    bool reading, into, ended;                     /* ended: has read to the end */
     size_t into_size, least;
     unsigned char memory[5000];
     struct request requests[REQUESTS];
@@ -115,9 +116,13 @@ static uint32_t next_size(void)
 
 /* ---- callbacks ------------------------------------------------------------------------------- */
 
-/* An error needs a reason: a peer that is gone. */
+/* An error needs a reason: a peer that is gone, or a deadline. */
 static void assert_reason(const struct node *node, int err)
 {
+    if (err == -ETIMEDOUT) {
+        assert_true(node->timed);
+        return;
+    }
     assert_true(err == -ECONNRESET || err == -EPIPE);
     assert_true(node->peer->gone);
 }
@@ -135,7 +140,7 @@ static void on_read(evloop_stream *stream, ssize_t n, const void *data)
             node->ended = true;
         } else {
             assert_reason(node, (int)n);
-            node->failed = true;
+            assert_true(evloop_stream_error(stream) == n || n == -ETIMEDOUT);
         }
     } else {
         assert_false(node->ended);
@@ -405,12 +410,23 @@ static void do_watermarks(struct node *node)
     evloop_stream_set_watermarks(&node->stream, high / 2, high, on_watermark);
 }
 
+/* Deadlines that pass at once, or some time, or never. */
+static void do_timeouts(struct node *node)
+{
+    static int (*const which[])(evloop_stream *, uint64_t) = {evloop_stream_set_read_timeout,
+                                                              evloop_stream_set_write_timeout,
+                                                              evloop_stream_set_idle_timeout};
+    uint64_t kind = below(40), timeout = kind < 20 ? 0 : kind < 39 ? EVLOOP_MS(100) : EVLOOP_US(1);
+    if (which[below(3)](&node->stream, timeout) == 0 && timeout)
+        node->timed = true;
+}
+
 static void act(struct node *node)
 {
     static void (*const what[])(struct node *) = {
         do_write,     do_write,     do_write,      do_send,       do_send,
         do_try,       do_cancel,    do_read_start, do_read_start, do_read_into,
-        do_read_stop, do_read_into, do_watermarks, do_release,
+        do_read_stop, do_read_into, do_watermarks, do_release,    do_timeouts,
     };
     uint64_t kind = below(200);
     if (kind < 2)

@@ -165,6 +165,30 @@ TEST(every_byte_gives_a_reader_the_whole_time_again)
     finish();
 }
 
+/* What would be due first stays where it was: the stream's own timer. */
+TEST(no_timer_is_restarted_for_a_byte)
+{
+    begin(AF_UNIX);
+    assert_int_equal(evloop_stream_set_read_timeout(&world.stream, T), 0);
+    assert_int_equal(evloop_stream_set_idle_timeout(&world.stream, 2 * T), 0);
+    read_start();
+    turns();
+    assert_int_equal(evloop_next_timeout_ns(world.loop), T);
+    for (unsigned i = 1; i < 10; i++) {
+        now_ns += T / 10;
+        net_send(world.peer, 0, 1);
+        turns();
+        assert_int_equal(world.reads, i);
+        assert_int_equal(evloop_next_timeout_ns(world.loop), T - i * (T / 10));
+    }
+    uint64_t fired = loop_metrics(world.loop).timers_fired;
+    pass(T / 10); /* it finds out, and goes on for the rest */
+    assert_int_equal(world.last, 1);
+    assert_true(loop_metrics(world.loop).timers_fired - fired <= 1);
+    assert_int_equal(evloop_next_timeout_ns(world.loop), T - T / 10);
+    finish();
+}
+
 TEST(a_reader_that_waits_for_many_bytes_is_given_time_by_each)
 {
     static char memory[100];
@@ -506,6 +530,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_ENTRY(a_read_timeout_passes_at_its_time_and_not_before),
         TEST_ENTRY(every_byte_gives_a_reader_the_whole_time_again),
+        TEST_ENTRY(no_timer_is_restarted_for_a_byte),
         TEST_ENTRY(a_reader_that_waits_for_many_bytes_is_given_time_by_each),
         TEST_ENTRY(a_read_timeout_does_not_pass_while_nobody_reads),
         TEST_ENTRY(a_timeout_that_is_changed_counts_from_the_same_moment),

@@ -1,6 +1,6 @@
 /*
- * A program that knows evloop only by what is installed: a timer fires, a posted function runs, the version
- * of the library is that of the headers.
+ * A program that knows evloop only by what is installed: a timer fires, a posted function runs, the
+ * version of the library is that of the headers.
  */
 #include <evloop.h>
 
