@@ -28,6 +28,12 @@ void *handle_object(const struct evloop_handle *handle)
     return (char *)(uintptr_t)handle - handle->kind->offset;
 }
 
+int handle_check_open(const evloop *loop)
+{
+    int err = loop_check_start(loop);
+    return !err && loop->ended ? EVLOOP_ECLOSED : err;
+}
+
 void handle_activate(evloop *loop, struct evloop_handle *handle,
                      const struct evloop_handle_kind *kind)
 {
@@ -156,18 +162,13 @@ void handles_close_all(evloop *loop)
         due_of(link)->kind->close(due_of(link));
 }
 
-static size_t count_handles(const evloop *loop)
+/* Each goes to the end of the list as it is visited: a visit may add others, or take some out. */
+static void for_each(evloop *loop, void (*visit)(struct evloop_handle *handle))
 {
     size_t count = 0;
     list_each(&loop->handles, link, following)
         count++;
-    return count;
-}
-
-/* Each goes to the end of the list as it is visited: a visit may add others, or take some out. */
-static void for_each(evloop *loop, void (*visit)(struct evloop_handle *handle))
-{
-    for (size_t count = count_handles(loop); count > 0 && !list_empty(&loop->handles); count--) {
+    for (; count > 0 && !list_empty(&loop->handles); count--) {
         list_link *first = list_pop(&loop->handles);
         list_append(&loop->handles, first);
         visit(list_entry(first, struct evloop_handle, all));
@@ -199,12 +200,13 @@ void handles_discard_all(evloop *loop)
 
 /*
  * The end of a shutdown. Who is told may close, and is called back as at any other time; so may who
- * is called back, for as long as those can take that were there before.
+ * is called back.
  */
 void handles_end(evloop *loop)
 {
+    loop->ended = true;
     for_each(loop, force);
-    for (size_t rounds = count_handles(loop); rounds > 0 && !list_empty(&loop->closing); rounds--)
+    while (!list_empty(&loop->closing))
         handles_close(loop);
     handles_discard_all(loop);
 }

@@ -31,6 +31,8 @@ struct evloop_handle_kind {
     void (*discard)(struct evloop_handle *handle);
 };
 
+/* Not any more once a shutdown is over: it would be closed without a word. */
+int handle_check_open(const evloop *loop);
 void handle_activate(evloop *loop, struct evloop_handle *handle,
                      const struct evloop_handle_kind *kind);
 void handle_deactivate(struct evloop_handle *handle);

@@ -98,6 +98,7 @@ struct evloop {
     struct spare_blocks blocks[2];       /* small and large ones */
     struct blocks copies;                /* of datagrams that wait to be sent */
     bool drained;                        /* they know that a shutdown has begun */
+    bool ended;                          /* ... and that it is over */
 
     evloop_metrics count;
     char busy_reason[BUSY_REASON_SIZE];

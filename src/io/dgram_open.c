@@ -44,7 +44,7 @@ static int read_options(evloop_dgram_options *options, const evloop_dgram_option
 
 static int prepare(struct opening *opening, const evloop_dgram_options *given)
 {
-    int err = loop_check_start(opening->loop);
+    int err = handle_check_open(opening->loop);
     if (err)
         return err;
     if (!opening->dgram)

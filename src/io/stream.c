@@ -26,7 +26,7 @@ static const struct evloop_handle_kind stream_kind = {
 
 int stream_check_open(evloop *loop, const evloop_stream *stream)
 {
-    int err = loop_check_start(loop);
+    int err = handle_check_open(loop);
     if (err)
         return err;
     if (!stream)

@@ -173,6 +173,28 @@ static void who_is_closed_by_a_closing_is_told(struct scene *scene)
     assert_over(scene);
 }
 
+static void open_another(struct actor *actor, enum event event)
+{
+    static evloop_stream another;
+    int other_end;
+    leave_when_forced(actor, event);
+    if (event == CLOSED)
+        assert_int_equal(evloop_stream_pair(actor->scene->loop, &another, &other_end),
+                         EVLOOP_ECLOSED);
+}
+
+/* It would be closed without a word to whoever writes to it. */
+static void nobody_comes_when_a_shutdown_is_over(struct scene *scene)
+{
+    meet(scene);
+    hear(&scene->a);
+    scene->a.then = open_another;
+    assert_int_equal(evloop_shutdown(scene->loop, 0), 0);
+    loop_run(scene->loop);
+    expect(scene, "a", "read EVLOOP_ECLOSED; closed");
+    assert_over(scene);
+}
+
 static void a_shutdown_without_time_forces_at_once(struct scene *scene)
 {
     static struct request request;
@@ -257,6 +279,7 @@ const struct script loop_shutdown_scripts[] = {
     SCRIPT(what_is_there_at_the_deadline_is_forced, ANY),
     SCRIPT(a_stream_that_is_forced_may_be_closed_by_its_owner, DUPLEX),
     SCRIPT(who_is_closed_by_a_closing_is_told, DUPLEX),
+    SCRIPT(nobody_comes_when_a_shutdown_is_over, DUPLEX),
     SCRIPT(a_shutdown_without_time_forces_at_once, ANY),
     SCRIPT(a_graceful_close_is_forced_too, ANY),
     SCRIPT(a_connection_that_does_not_come_about_is_forced, TCP),
