@@ -475,7 +475,7 @@ int evloop_stream_write_fds(evloop_stream *stream, evloop_write *write, const st
     if (err)
         return err;
     if ((!iov && count) || count > IOV_AT_ONCE || !add_sizes(iov, count, &size) ||
-        (!fds && fd_count) || (fd_count + FDS_AT_ONCE - 1) / FDS_AT_ONCE > size)
+        (!fds && fd_count) || ((size_t)fd_count + FDS_AT_ONCE - 1) / FDS_AT_ONCE > size)
         return -EINVAL;
     if (fd_count && !(stream->endpoint_.flags & ENDPOINT_UNIX))
         return -ENOTSUP;

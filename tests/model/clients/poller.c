@@ -4,6 +4,7 @@
  * What stands for the kernel's objects is a plain variable: using them half made, or while they are
  * closed, is a data race, or an access that require()s them open and finds them closed.
  */
+#include "poller/restore.h"
 #include "world.h"
 
 static int results[3];
@@ -88,6 +89,26 @@ static void wait_for_wake(void)
     require(results[0] == 0 || results[0] == EVLOOP_ECLOSED);
 }
 
+static int changes;
+
+static void note_change(void)
+{
+    sigset_t signals;
+    restore_lock(&signals);
+    changes++;
+    restore_unlock(&signals);
+}
+
+static void setup_changes(void)
+{
+    changes = 0;
+}
+
+static void verify_changes(void)
+{
+    require(changes == 2);
+}
+
 static void verify_initialised(void)
 {
     require(results[0] == 0 && results[1] == 0 && results[2] == 0);
@@ -129,5 +150,7 @@ const struct client poller_clients[] = {
              wait_for_wake, close_2, wake),
     EXPLORED("poller-first-wait-against-close", "the wait that initialises it", setup,
              verify_closed, wait_for_wake, close_2),
+    EXPLORED("restore-lock-excludes", "one at a time changes what is to be put back", setup_changes,
+             verify_changes, note_change, note_change),
     {0},
 };
