@@ -416,17 +416,32 @@ static bool perform_in(struct poller *poller, struct evloop_endpoint *endpoint)
     }
 }
 
-/* done() may end the endpoint's life: what else is ready of it is put in line before. */
-static bool perform(struct poller *poller, struct evloop_endpoint *endpoint)
+static bool perform_what_goes_out(struct evloop_endpoint *endpoint)
 {
-    bool in = endpoint->in && endpoint->flags & READY_IN;
-    if (!endpoint->out || !(endpoint->flags & READY_OUT))
-        return in && perform_in(poller, endpoint);
-    if (in)
-        list_insert_after(&poller->readiness.ready, &endpoint->ready);
     if (endpoint->out->kind == KIND_SEND_MESSAGES)
         return message_perform_send(endpoint);
     return perform_out(endpoint);
+}
+
+/*
+ * What came before a connection was lost is told before a send finds out that it is. done() may end
+ * the endpoint's life: what else is ready of it is put in line before.
+ */
+static bool perform(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    bool had_in = endpoint->flags & HAD_IN;
+    bool in = endpoint->in && endpoint->flags & READY_IN;
+    bool out = endpoint->out && endpoint->flags & READY_OUT;
+    endpoint->flags &= ~(unsigned)HAD_IN;
+    if (in && had_in) {
+        list_append(&poller->readiness.again, &endpoint->ready);
+    } else if (in && out) {
+        endpoint->flags |= HAD_IN;
+        list_insert_after(&poller->readiness.ready, &endpoint->ready);
+    }
+    if (in && !had_in)
+        return perform_in(poller, endpoint);
+    return out && perform_what_goes_out(endpoint);
 }
 
 bool poller_next_completion(struct poller *poller)

@@ -26,6 +26,7 @@ enum {
     ASKED_IN = 1 << 12,     /* registered */
     ASKED_OUT = 1 << 13,
     ALWAYS_READY = 1 << 14, /* a regular file, for instance: the kernel has nothing to tell */
+    HAD_IN = 1 << 16,       /* in this turn, and is in line for what goes out */
     TOLD_ERROR = 1 << 15    /* messages: the last that came was an error, from the queue of these */
 };
 

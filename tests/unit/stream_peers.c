@@ -588,6 +588,26 @@ TEST(descriptors_that_come_with_credentials_are_all_there)
     world_end(&world);
 }
 
+/* The reset finds us waiting for room, too. */
+TEST(what_a_peer_sent_before_it_reset_is_told)
+{
+    static struct world world;
+    world_begin(&world, AF_INET);
+    assert_int_equal(evloop_stream_read_start(&world.stream, on_read), 0);
+    world_write(&world, 16 << 20);
+    for (int i = 0; i < FEW_TURNS; i++)
+        loop_turn(world.loop);
+    assert_int_equal(world.written, 1);
+    net_send(world.peer, 0, 3);
+    assert_int_equal(close(world.peer), 0); /* with bytes that it has not read: a reset */
+    world.peer = -1;
+    while (world.last >= 0 || world.written == 1)
+        loop_turn(world.loop);
+    assert_int_equal(world.heard, 3);
+    assert_true(world.written < 0);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -607,6 +627,7 @@ int main(void)
         TEST_ENTRY(descriptors_that_nobody_takes_do_not_stall_a_stream),
         TEST_ENTRY(a_stream_whose_descriptors_find_no_number_has_failed),
         TEST_ENTRY(descriptors_that_come_with_credentials_are_all_there),
+        TEST_ENTRY(what_a_peer_sent_before_it_reset_is_told),
     };
     return RUN_TESTS("stream peers", tests);
 }
