@@ -126,10 +126,7 @@ void dgram_call(struct evloop_handle *handle)
 static void cancel_operations(evloop_dgram *d)
 {
     stop_receiving(d);
-    if (d->flags_ & DGRAM_SENDING) {
-        poller_cancel(dgram_poller(d), &d->out_);
-        d->flags_ &= ~(unsigned)DGRAM_SENDING;
-    }
+    dgram_stop_sending(d);
 }
 
 int evloop_dgram_close(evloop_dgram *d, evloop_dgram_close_fn fn)
@@ -151,7 +148,7 @@ static void close_socket(evloop_dgram *d)
 {
     evloop_address address;
     bool path = d->flags_ & DGRAM_PATH && socket_local(d->endpoint_.fd, &address) == 0;
-    poller_close_endpoint(dgram_poller(d), &d->endpoint_, &d->in_);
+    poller_close_endpoint(dgram_poller(d), &d->endpoint_);
     if (path)
         socket_path_remove(address.of.path.sun_path);
 }

@@ -119,6 +119,8 @@ void dgram_gather(struct evloop_operation *operation, struct evloop_outgoing *ou
 void dgram_sent(struct evloop_operation *operation, const struct evloop_completion *completion);
 void dgram_flush(struct evloop_handle *handle);
 /* Requests are cancelled; what was put aside is offered to the kernel for the last time. */
+/* What waits in the kernel for room does so no more. */
+void dgram_stop_sending(evloop_dgram *d);
 void dgram_end_sending(evloop_dgram *d);
 /* Whether the socket is still there, and open. */
 bool dgram_tell_sent(evloop_dgram *d);

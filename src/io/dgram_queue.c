@@ -297,6 +297,16 @@ static void refused(evloop_dgram *d, int err)
     }
 }
 
+void dgram_stop_sending(evloop_dgram *d)
+{
+    if (!(d->flags_ & DGRAM_SENDING))
+        return;
+    size_t sent = poller_cancel(dgram_poller(d), &d->out_);
+    d->flags_ &= ~(unsigned)DGRAM_SENDING;
+    if (sent)
+        advance(d, sent);
+}
+
 static void take_result(evloop_dgram *d, ssize_t n)
 {
     if (n > 0)

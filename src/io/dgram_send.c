@@ -223,18 +223,6 @@ int evloop_dgram_write(evloop_dgram *d, evloop_dgram_request *request, const str
     return 0;
 }
 
-/* Whether the kernel has nothing of the queue any more. */
-static bool take_back(evloop_dgram *d)
-{
-    if (!(d->flags_ & DGRAM_SENDING))
-        return true;
-    if (!poller_cancel(dgram_poller(d), &d->out_))
-        return false;
-    d->flags_ &= ~(unsigned)DGRAM_SENDING;
-    handle_want_flush(&d->handle_);
-    return true;
-}
-
 int evloop_dgram_cancel(evloop_dgram_request *request)
 {
     if (!request || !request->dgram_)
@@ -245,7 +233,9 @@ int evloop_dgram_cancel(evloop_dgram_request *request)
         return err;
     if (request->packet_.status != OPERATION_STARTED)
         return -EALREADY;
-    if (!take_back(d))
+    dgram_stop_sending(d); /* the kernel may be at work on this one */
+    handle_want_flush(&d->handle_);
+    if (request->packet_.status != OPERATION_STARTED)
         return -EALREADY;
     dgram_finish(d, &request->packet_, -ECANCELED);
     dgram_note_size(d);

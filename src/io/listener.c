@@ -458,7 +458,7 @@ static void close_socket(evloop_listener *listener)
         return;
     bool path =
         listener->flags_ & LISTENER_PATH && socket_local(listener->endpoint_.fd, &address) == 0;
-    poller_close_endpoint(&loop_of(listener)->poller, &listener->endpoint_, &listener->accept_);
+    poller_close_endpoint(&loop_of(listener)->poller, &listener->endpoint_);
     if (path)
         socket_path_remove(address.of.path.sun_path);
 }

@@ -323,7 +323,7 @@ static void close_descriptor(evloop_stream *stream)
     if (stream->flags_ & STREAM_RESTORE)
         descriptor_give_back(poller_detach(poller, &stream->endpoint_));
     else
-        poller_close_endpoint(poller, &stream->endpoint_, &stream->in_);
+        poller_close_endpoint(poller, &stream->endpoint_);
 }
 
 static void close_phase(struct evloop_handle *handle)

@@ -297,8 +297,10 @@ void stream_stop_sending(evloop_stream *stream)
 {
     if (!(stream->flags_ & STREAM_SENDING))
         return;
-    poller_cancel(stream_poller(stream), &stream->out_);
+    size_t sent = poller_cancel(stream_poller(stream), &stream->out_);
     stream->flags_ &= ~(unsigned)STREAM_SENDING;
+    if (sent)
+        consume(stream, sent);
 }
 
 /* There was room at last; what is left goes out with what this turn writes. */
@@ -529,12 +531,14 @@ int evloop_write_cancel(evloop_write *write)
         return err;
     if (write->written || write->left_ == 0 || stream->error_ || stream->flags_ & STREAM_CLOSING)
         return -EALREADY;
-    finish(stream, write, -ECANCELED);
-    note_size(stream);
-    if (list_empty(&stream->writes_) && !(stream->flags_ & STREAM_CONNECTING)) {
-        stream_stop_sending(stream); /* nobody waits for room any more: the end may be told now */
+    if (!(stream->flags_ & STREAM_CONNECTING)) {
+        stream_stop_sending(stream); /* the kernel may be at work on this one */
         handle_want_flush(&stream->handle_);
     }
+    if (write->written)
+        return -EALREADY;
+    finish(stream, write, -ECANCELED);
+    note_size(stream);
     return 0;
 }
 

@@ -36,7 +36,7 @@ int evloop_unix_accept_fds(evloop_stream *stream)
                                                                  sizeof *stream->fds_);
     if (!stream->fds_)
         return -ENOMEM;
-    stream->endpoint_.flags |= ENDPOINT_TAKES_FDS;
+    poller_take_fds(stream_poller(stream), &stream->endpoint_);
     return 0;
 }
 

@@ -20,15 +20,18 @@
  *
  * - An endpoint has at most one operation in (accept, receive) and one out (connect, send) at a
  *   time.
- * - Starting one either ends it at once, with the result returned (a count, 0 for a connection, or
- *   a   negative error), or returns OPERATION_STARTED: then done() is called, exactly once with
- *   `more`   false, by poller_next_completion() and never from inside another call, whatever
- *   happens:   success, failure, cancellation. Before that a multishot operation may complete with
- *   `more` true   any number of times.
+ * - Starting one either ends it at once, with the result returned (a count, or a negative error),
+ *   or returns OPERATION_STARTED. A started one ends exactly once: by done() with `more` false,
+ *   which poller_next_completion() calls, never from inside another call; or by poller_cancel().
+ *   Before that a multishot operation may complete with `more` true any number of times; it goes on
+ *   until it fails, meets the end of the input, or is cancelled: where the kernel ends it earlier,
+ *   the backend starts it anew.
  * - Every completion says how many bytes went through (or which descriptor came): result >= 0, or
  *   -errno. A result of 0 for a receive is the end of the input.
- * - poller_cancel() returns true if the operation is over with that, and no completion comes; false
- *   if one is still on its way (it may be a success).
+ * - poller_cancel() is the end of an operation when it returns: no completion comes, and its
+ *   memory is free. A backend whose kernel is at work on it waits until the kernel has let go of it
+ *   (io_uring: a synchronous cancel). What it had come to meanwhile is not lost: what a send had
+ *   sent is returned; what had come waits in the backend for the endpoint's next operation in.
  * - Memory that an operation was given belongs to it until it is over.
  * - At most one completion of each direction comes from an endpoint in one wait, so that a busy one
  *   cannot starve the others.
@@ -220,7 +223,7 @@ enum {
     ENDPOINT_UNIX = 4,      /* descriptors may come, or end a read early */
     ENDPOINT_LISTENER = 8,  /* connections come one by one */
     ENDPOINT_MESSAGES = 16, /* datagrams */
-    ENDPOINT_TAKES_FDS = 32 /* descriptors that come are kept; may be set later */
+    ENDPOINT_TAKES_FDS = 32 /* descriptors that come are kept: poller_take_fds() */
 };
 
 /* What the network says, at once or later, comes with the completion: 0, or an error. */
@@ -239,6 +242,8 @@ int poller_receive(struct poller *poller, struct evloop_operation *operation, vo
  * may be fewer.
  */
 ssize_t poller_send(struct poller *poller, struct evloop_operation *operation);
+/* From here on descriptors that come beside bytes are kept, and told with these. */
+void poller_take_fds(struct poller *poller, struct evloop_endpoint *endpoint);
 /* Sends at once what the kernel takes at once, while no send is in flight: a count, or -EAGAIN. */
 ssize_t poller_try_send(struct poller *poller, struct evloop_endpoint *endpoint,
                         const struct evloop_outgoing *outgoing);
@@ -293,14 +298,14 @@ bool poller_is_network_error(ssize_t err);
 
 /* ---- ending ---------------------------------------------------------------------------------- */
 
-bool poller_cancel(struct poller *poller, struct evloop_operation *operation);
-
 /*
- * Closes the descriptor; what is in flight is cancelled first. Returns 0 if that is done, or
- * OPERATION_STARTED: then done() of this operation is called, after those of all others.
+ * Ends an operation at once. Returns what a send had sent, and nobody was told of: bytes, or
+ * messages.
  */
-int poller_close_endpoint(struct poller *poller, struct evloop_endpoint *endpoint,
-                          struct evloop_operation *operation);
+size_t poller_cancel(struct poller *poller, struct evloop_operation *operation);
+
+/* Closes the descriptor, and what is in flight on it is cancelled. */
+void poller_close_endpoint(struct poller *poller, struct evloop_endpoint *endpoint);
 
 /* Runs done() of the next completion that was collected; false when there is none left. */
 bool poller_next_completion(struct poller *poller);

@@ -380,7 +380,8 @@ static bool perform_out(struct evloop_endpoint *endpoint)
 
 /* ---- both ------------------------------------------------------------------------------------ */
 
-bool poller_cancel(struct poller *poller, struct evloop_operation *operation)
+/* Nothing is in the kernel between two attempts. */
+size_t poller_cancel(struct poller *poller, struct evloop_operation *operation)
 {
     struct evloop_endpoint *endpoint = operation->endpoint;
     if (endpoint->in == operation)
@@ -393,15 +394,18 @@ bool poller_cancel(struct poller *poller, struct evloop_operation *operation)
         interest_set(poller, endpoint, 0);
         endpoint->flags &= ~(unsigned)(ASKED_IN | READY_IN);
     }
-    return true;
+    return 0;
 }
 
-int poller_close_endpoint(struct poller *poller, struct evloop_endpoint *endpoint,
-                          struct evloop_operation *operation)
+void poller_close_endpoint(struct poller *poller, struct evloop_endpoint *endpoint)
 {
-    (void)operation;
     socket_close(poller_detach(poller, endpoint));
-    return 0;
+}
+
+void poller_take_fds(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    (void)poller;
+    endpoint->flags |= ENDPOINT_TAKES_FDS;
 }
 
 static bool perform_in(struct poller *poller, struct evloop_endpoint *endpoint)
