@@ -529,7 +529,7 @@ int evloop_write_cancel(evloop_write *write)
     int err = loop_check_thread(stream_loop(stream));
     if (err)
         return err;
-    if (write->written || write->left_ == 0 || stream->error_ || stream->flags_ & STREAM_CLOSING)
+    if (write->left_ == 0 || stream->error_ || stream->flags_ & STREAM_CLOSING)
         return -EALREADY;
     if (!(stream->flags_ & STREAM_CONNECTING)) {
         stream_stop_sending(stream); /* the kernel may be at work on this one */
