@@ -51,6 +51,12 @@ static size_t scale(void)
     return value ? value : BUILD_SCALE;
 }
 
+bool under_valgrind(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    return preloaded && strstr(preloaded, "vgpreload");
+}
+
 size_t scaled(size_t n)
 {
     size_t divided = n / scale();

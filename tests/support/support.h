@@ -52,6 +52,9 @@ int support_teardown(void **state);
 /** How long each test of this program may take, in seconds at scale 1. Called before RUN_TESTS. */
 void support_limit(unsigned seconds);
 
+/** Whether this process runs inside valgrind, which does some things in the kernel's place. */
+bool under_valgrind(void);
+
 /** n divided by the scale, and 1 at least. */
 size_t scaled(size_t n);
 
