@@ -21,7 +21,7 @@ struct floor {
     char buffer[4 * NET_BUFFER];
 };
 
-/* Closed by the peer: 0. No more for now: -1. */
+/* 0: closed by the peer; -1: nothing has come. */
 static ssize_t receive(int fd, char *memory, size_t size)
 {
     ssize_t n = recv(fd, memory, size, 0);

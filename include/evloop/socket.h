@@ -102,6 +102,7 @@ struct evloop_listener {
     evloop_listener_fn close_fn_;
     unsigned flags_;
     int accepted_;
+    int failure_;
     unsigned limit_;
     unsigned connections_;
     uint64_t back_off_;

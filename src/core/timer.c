@@ -17,11 +17,6 @@ enum {
     LOOK_AT_MOST = 64            /* a slot with more timers is not searched for its earliest */
 };
 
-static uint64_t saturating_add(uint64_t a, uint64_t b)
-{
-    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
 /*
  * When the timer is to be called: its deadline or, with slack, the roundest number between the
  * deadline and the end of the slack, so that timers that may meet do meet.

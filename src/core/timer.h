@@ -45,6 +45,12 @@ struct timers {
     evloop_timer *slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
 
+/* A moment beyond the clock's range is never. */
+static inline uint64_t saturating_add(uint64_t moment, uint64_t delay)
+{
+    return moment > UINT64_MAX - delay ? UINT64_MAX : moment + delay;
+}
+
 void timers_init(struct timers *timers, uint64_t now);
 /* The clock was read: fresh timers get their deadlines. */
 void timers_arm(struct timers *timers, uint64_t now);

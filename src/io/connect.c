@@ -8,11 +8,6 @@
 
 enum { OPTIONS_SIZE_0_1 = sizeof(evloop_connect_options) };
 
-static bool is_tcp(int family)
-{
-    return family == AF_INET || family == AF_INET6;
-}
-
 static int configure_tcp(int fd, const evloop_connect_options *options)
 {
     int err = socket_set_nagle(fd, options->nagle);
@@ -25,7 +20,7 @@ static int configure_tcp(int fd, const evloop_connect_options *options)
 
 static int configure(int fd, const evloop_address *address, const evloop_connect_options *options)
 {
-    int err = is_tcp(evloop_address_family(address)) ? configure_tcp(fd, options) : 0;
+    int err = socket_is_ip(evloop_address_family(address)) ? configure_tcp(fd, options) : 0;
     if (!err && options->configure)
         err = options->configure(fd, address, options->configure_arg);
     if (!err && options->local)
@@ -73,7 +68,7 @@ int evloop_tcp_connect(evloop *loop, evloop_stream *stream, const char *text,
 {
     evloop_address address;
     int err = evloop_address_parse(&address, text);
-    if (!err && !is_tcp(evloop_address_family(&address)))
+    if (!err && !socket_is_ip(evloop_address_family(&address)))
         err = -EINVAL;
     return err ? err : evloop_connect(loop, stream, &address, options, fn);
 }
@@ -93,7 +88,7 @@ static int check_tcp(const evloop_stream *stream)
     int err = stream_check(stream);
     if (err)
         return err;
-    bool tcp = stream->flags_ & STREAM_SOCKET && is_tcp(socket_family(stream->endpoint_.fd));
+    bool tcp = stream->flags_ & STREAM_SOCKET && socket_is_ip(socket_family(stream->endpoint_.fd));
     return tcp ? 0 : -ENOTSUP;
 }
 

@@ -79,7 +79,7 @@ static struct place *place_of(evloop_task *task)
 static void take(evloop_task *task)
 {
     struct place *place = place_of(task);
-    int fd = atomic_get(&place->fd, relaxed); /* the task came after it */
+    int fd = atomic_get(&place->fd, relaxed); /* the task came after it: give() */
     evloop_listener *listener = &place->member->listener;
     atomic_set(&place->fd, -1, release); /* the task is at rest; partner: give() */
     listener_feed(listener, fd);
@@ -87,7 +87,7 @@ static void take(evloop_task *task)
 
 static void discard(evloop_task *task)
 {
-    socket_close(atomic_get(&place_of(task)->fd, relaxed));
+    socket_close(atomic_get(&place_of(task)->fd, relaxed)); /* the task came after it: give() */
 }
 
 static const evloop_task_info hand_over_info = {.name = "hand-over", .discard = discard};
@@ -97,9 +97,9 @@ static bool give(struct member *member, int fd)
     struct place *place = &member->places[member->given % PLACES];
     if (atomic_get(&place->fd, acquire) != -1) /* partner: take() */
         return false;
-    atomic_set(&place->fd, fd, relaxed); /* published by the task */
+    atomic_set(&place->fd, fd, relaxed); /* published by the task; read in take(), discard() */
     if (evloop_submit(member->loop, &place->task, take) != 0) {
-        atomic_set(&place->fd, -1, relaxed);
+        atomic_set(&place->fd, -1, relaxed); /* refused: nobody else has seen it */
         return false;
     }
     member->given++;
@@ -280,7 +280,7 @@ static int make_places(struct member *member)
     for (unsigned i = 0; i < PLACES; i++) {
         member->places[i].member = member;
         member->places[i].task.info = &hand_over_info;
-        atomic_set(&member->places[i].fd, -1, relaxed);
+        atomic_set(&member->places[i].fd, -1, relaxed); /* published by the gate */
     }
     return 0;
 }

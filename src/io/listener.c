@@ -122,7 +122,7 @@ static void starve(evloop_listener *listener, int err)
     if (listener->flags_ & LISTENER_FAILED)
         return;
     listener->flags_ |= LISTENER_FAILED;
-    listener->accepted_ = err;
+    listener->failure_ = err;
     handle_want_call(&listener->handle_);
 }
 
@@ -139,9 +139,10 @@ static void feed_the_starved(evloop *loop)
     }
 }
 
-static void call(struct evloop_handle *handle)
+/* What there is to be taken stands in accepted_. */
+static void tell(evloop_listener *listener)
 {
-    evloop_listener *listener = listener_of(handle);
+    struct evloop_handle *handle = &listener->handle_;
     evloop *loop = loop_of(listener);
     handle_calling(handle);
     listener->fn_(listener);
@@ -154,12 +155,22 @@ static void call(struct evloop_handle *handle)
         stop_accepting(listener);
 }
 
+/* The news of a failure, unless that is over. */
+static void call(struct evloop_handle *handle)
+{
+    evloop_listener *listener = listener_of(handle);
+    if (!(listener->flags_ & LISTENER_FAILED))
+        return;
+    listener->accepted_ = listener->failure_;
+    tell(listener);
+}
+
 static void offer(evloop_listener *listener, int fd)
 {
     listener->accepted_ = fd;
     listener->flags_ &= ~(unsigned)LISTENER_FAILED;
     listener->back_off_ = 0;
-    call(&listener->handle_);
+    tell(listener);
 }
 
 static void accepted(struct evloop_operation *operation, const struct evloop_completion *completion)
@@ -229,11 +240,6 @@ void listener_remove_stream(evloop_stream *stream)
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-static bool is_tcp(int family)
-{
-    return family == AF_INET || family == AF_INET6;
-}
-
 /* Accepted sockets inherit what is set here. */
 static int configure_tcp(int fd, int family, const evloop_listen_options *options)
 {
@@ -295,7 +301,7 @@ static int open_socket(const evloop_address *address, int type,
     int fd = socket_open(family, type);
     if (fd < 0)
         return fd;
-    int err = is_tcp(family) ? configure_tcp(fd, family, options) : 0;
+    int err = socket_is_ip(family) ? configure_tcp(fd, family, options) : 0;
     if (!err && options->configure)
         err = options->configure(fd, address, options->configure_arg);
     if (!err)

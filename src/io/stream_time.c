@@ -20,11 +20,6 @@ static uint64_t clock_of(const evloop_stream *stream)
     return state_on_loop_thread(loop) ? evloop_now(loop) : evloop_update(loop);
 }
 
-static uint64_t add(uint64_t moment, uint64_t timeout_ns)
-{
-    return timeout_ns > UINT64_MAX - moment ? UINT64_MAX : moment + timeout_ns;
-}
-
 static uint64_t earlier(uint64_t one, uint64_t other)
 {
     return one < other ? one : other;
@@ -35,21 +30,21 @@ static uint64_t read_deadline(const evloop_stream *stream)
     if (!stream->timeouts_[TIMEOUT_READ] || !(stream->flags_ & STREAM_READING) ||
         stream->flags_ & STREAM_CONNECTING)
         return UINT64_MAX;
-    return add(stream->since_[SINCE_IN], stream->timeouts_[TIMEOUT_READ]);
+    return saturating_add(stream->since_[SINCE_IN], stream->timeouts_[TIMEOUT_READ]);
 }
 
 static uint64_t write_deadline(const evloop_stream *stream)
 {
     if (!stream->timeouts_[TIMEOUT_WRITE] || !stream->queued_ || stream->flags_ & STREAM_CONNECTING)
         return UINT64_MAX;
-    return add(stream->since_[SINCE_OUT], stream->timeouts_[TIMEOUT_WRITE]);
+    return saturating_add(stream->since_[SINCE_OUT], stream->timeouts_[TIMEOUT_WRITE]);
 }
 
 static uint64_t idle_deadline(const evloop_stream *stream)
 {
     if (!stream->timeouts_[TIMEOUT_IDLE])
         return UINT64_MAX;
-    return add(stream->since_[SINCE_ANY], stream->timeouts_[TIMEOUT_IDLE]);
+    return saturating_add(stream->since_[SINCE_ANY], stream->timeouts_[TIMEOUT_IDLE]);
 }
 
 static uint64_t end_deadline(const evloop_stream *stream)
@@ -141,7 +136,7 @@ void stream_note(evloop_stream *stream, enum stream_timeout what)
 /* When connecting, or closing in good order, must be over; 0: never. */
 void stream_set_end(evloop_stream *stream, uint64_t timeout_ns)
 {
-    stream->timeouts_[TIMEOUT_END] = timeout_ns ? add(clock_of(stream), timeout_ns) : 0;
+    stream->timeouts_[TIMEOUT_END] = timeout_ns ? saturating_add(clock_of(stream), timeout_ns) : 0;
     arm(stream);
 }
 

@@ -117,6 +117,7 @@ int interest_set(struct poller *poller, struct evloop_endpoint *endpoint, unsign
     struct descriptor *descriptor = find(&poller->interest, endpoint->fd);
     if (descriptor->registered == events)
         return 0;
+    /* relaxed: who closes it destroys the loop, and that is this thread; as in poller_modify() */
     if (atomic_get(&poller->users, relaxed) & POLLER_CLOSED)
         return EVLOOP_ECLOSED;
     int err = poller->backend->change(poller, endpoint->fd, descriptor->generation,

@@ -21,7 +21,7 @@ void restore_lock(sigset_t *signals)
     bool expected = false;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, signals);
-    /* acquire: the list as it was left; partner: restore_unlock() */
+    /* acquire: the list as it was left; partner: restore_unlock(). relaxed: nothing is read then */
     while (!atomic_try(&locked, &expected, true, acquire, relaxed)) {
         expected = false;
         thread_yield();

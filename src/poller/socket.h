@@ -24,6 +24,10 @@ int socket_peer(int fd, evloop_address *address);
 int socket_error(int fd); /* what is pending, which is taken */
 int socket_type(int fd);  /* SOCK_STREAM, ...; -ENOTSOCK */
 int socket_family(int fd);
+static inline bool socket_is_ip(int family)
+{
+    return family == AF_INET || family == AF_INET6;
+}
 bool socket_listens(int fd);
 
 /* Any option that is an int. */

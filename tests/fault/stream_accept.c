@@ -107,6 +107,33 @@ TEST(what_concerns_one_connection_passes_unnoticed)
     }
 }
 
+static void on_connection_resume(evloop_listener *listener)
+{
+    if (world.accepted == 0 && world.failures == 0) {
+        assert_int_equal(evloop_listener_pause(listener), 0);
+        calls_fail(CALL_EPOLL_CTL, 1, 1, ENOSPC);
+        assert_int_equal(evloop_listener_resume(listener), 0);
+        assert_int_equal(calls_failed(), 1);
+    }
+    on_connection(listener);
+}
+
+/* The kernel does not take the listener back while a connection of it is in the user's hands. */
+TEST(a_failure_inside_the_callback_does_not_take_its_connection_away)
+{
+    begin();
+    world.listener.fn_ = on_connection_resume;
+    while (world.accepted == 0)
+        assert_int_equal(evloop_run(world.loop, EVLOOP_RUN_ONCE), 0);
+    assert_int_equal(world.failures, 0);
+    while (world.failures == 0)
+        assert_int_equal(evloop_run(world.loop, EVLOOP_RUN_ONCE), 0);
+    assert_int_equal(world.accepted, 1);
+    assert_int_equal(world.error, -ENOSPC);
+    finish();
+    assert_int_equal(world.failures, 1);
+}
+
 TEST(a_want_that_comes_back_is_told_again)
 {
     begin();
@@ -128,6 +155,7 @@ int main(void)
         TEST_ENTRY(a_want_is_told_once_and_does_not_spin),
         TEST_ENTRY(after_any_error_everybody_is_let_in),
         TEST_ENTRY(what_concerns_one_connection_passes_unnoticed),
+        TEST_ENTRY(a_failure_inside_the_callback_does_not_take_its_connection_away),
         TEST_ENTRY(a_want_that_comes_back_is_told_again),
     };
     support_limit(60);

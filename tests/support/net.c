@@ -174,7 +174,10 @@ static void place_name(char place[PLACE_SIZE], const char *kind)
     size_t length = base ? strlen(base) : 0;
     if (length == 0 || length > PLACE_SIZE / 2)
         base = P_tmpdir;
-    snprintf(place, PLACE_SIZE, "%s/evloop-%s-XXXXXX", base, kind);
+    int used = snprintf(place, PLACE_SIZE, "%s/evloop-%s-", base, kind);
+    assert_true(used > 0 && used < PLACE_SIZE - 6);
+    memset(place + used, 'X', 6); /* which mkdtemp() and mkstemp() replace */
+    place[used + 6] = '\0';
 }
 
 void place_make(char place[PLACE_SIZE])

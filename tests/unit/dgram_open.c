@@ -2,6 +2,7 @@
  * dgram_open.c: datagram sockets: how they are opened, what is refused, how they end.
  */
 #include "mail.h"
+#include "net.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -33,19 +34,18 @@ static evloop_address address_of(const char *text)
 /* A path in a new directory. */
 static const char *path_new(void)
 {
-    static char path[64];
-    strcpy(path, "/tmp/evloop-dgram-XXXXXX");
-    assert_non_null(mkdtemp(path));
+    static char path[PLACE_SIZE + sizeof "/socket"];
+    place_make(path);
     strcat(path, "/socket");
     return path;
 }
 
 static void path_end(const char *path)
 {
-    char directory[64];
+    char directory[PLACE_SIZE + sizeof "/socket"];
     strcpy(directory, path);
     *strrchr(directory, '/') = '\0';
-    assert_int_equal(rmdir(directory), 0);
+    place_remove(directory);
 }
 
 static bool exists(const char *path)
