@@ -1,9 +1,9 @@
 /*
  * uring_probe.c: io_uring, tried out; see uring_probe.h.
  *
- * Each trial has a ring, a ring of buffers and sockets of its own, which are gone when it is over,
- * however it ends. What is sent is a pattern, so that every byte's place is checked. No wait is
- * longer than WAIT_NS.
+ * Each trial has buffers and sockets of its own, which are gone when it is over, however it ends.
+ * The ring is the same for all, because the kernel takes its time to give back a ring's memory.
+ * What is sent is a pattern, so that every byte's place is checked. No wait is longer than WAIT_NS.
  */
 #include "poller/uring_probe.h"
 
@@ -17,7 +17,7 @@
 
 #include "poller/poller.h"
 
-enum { RING_SIZE = 8, COMPLETIONS = 32, GROUP = 7, BUFFERS = 4, BUFFER_SIZE = 64 };
+enum { RING_SIZE = 8, COMPLETIONS = 32, GROUP = 7, BUFFERS = 8, BUFFER_SIZE = 64 };
 enum { TAG_RECEIVE = 1, TAG_CANCEL, TAG_ACCEPT, TAG_SEND };
 
 static const uint64_t WAIT_NS = EVLOOP_SEC(1);
@@ -82,12 +82,31 @@ static int map_memory(struct trial *trial)
     return 0;
 }
 
-static int begin(struct trial *trial)
+static int open_trial(struct trial *trial)
 {
     memset(trial, 0, sizeof *trial);
     trial->fds[0] = trial->fds[1] = -1;
     int err = open_ring(trial);
     return err ? err : map_memory(trial);
+}
+
+/*
+ * Gives back what a trial has made beside the ring. Once the buffers are taken away from it, the
+ * kernel puts nothing into them any more.
+ */
+static void clean(struct trial *trial)
+{
+    if (trial->buffers_registered)
+        io_uring_unregister_buf_ring(&trial->ring, GROUP);
+    for (int i = 0; i < 2; i++) {
+        if (trial->fds[i] >= 0)
+            close(trial->fds[i]);
+        trial->fds[i] = -1;
+    }
+    if (trial->buffers)
+        memset(trial->buffers, 0, 2 * trial->page);
+    trial->buffers_registered = false;
+    trial->sent = trial->received = 0;
 }
 
 /* A connection that was accepted, and that nobody has taken. */
@@ -102,20 +121,17 @@ static void close_accepted(struct trial *trial)
     }
 }
 
-/* Once the ring of buffers is taken away from it, the kernel puts nothing into them any more. */
-static void end(struct trial *trial)
+static void close_trial(struct trial *trial)
 {
-    if (trial->buffers_registered)
-        io_uring_unregister_buf_ring(&trial->ring, GROUP);
+    clean(trial);
     if (trial->ring_open) {
         close_accepted(trial);
         io_uring_queue_exit(&trial->ring);
     }
     if (trial->buffers)
         munmap(trial->buffers, 2 * trial->page);
-    for (int i = 0; i < 2; i++)
-        if (trial->fds[i] >= 0)
-            close(trial->fds[i]);
+    trial->ring_open = false;
+    trial->buffers = NULL;
 }
 
 static struct io_uring_sqe *next_entry(struct trial *trial, int fd, uint64_t tag)
@@ -445,21 +461,41 @@ static int receives_incrementally(struct trial *trial)
     return err ? err : cancel(trial, TAG_RECEIVE);
 }
 
+/* All that was sent, in as many completions as the kernel likes, from one buffer to the next. */
+static int expect_bundles(struct trial *trial, unsigned *next, const char *reason)
+{
+    bool spans = false;
+    while (trial->received < trial->sent) {
+        struct completion completion;
+        int err = await(trial, &completion, reason);
+        if (err)
+            return err;
+        unsigned size = completion.result > 0 ? (unsigned)completion.result : 0;
+        if (!size || size > trial->sent - trial->received ||
+            !came(trial, &completion, size, *next, 0))
+            return odd(trial, reason);
+        *next += (size + BUFFER_SIZE - 1) / BUFFER_SIZE;
+        spans = spans || size > BUFFER_SIZE;
+    }
+    return spans ? 0 : odd(trial, reason);
+}
+
 /* What is longer than a buffer goes on in the next ones; what comes later, behind these. */
 static int receives_bundles(struct trial *trial)
 {
     static const char *const reason = "self-test: bundles";
+    unsigned next = 0;
     if (!(trial->ring.features & URING_FEATURE_BUNDLES))
         return odd(trial, reason);
     int err = prepare_receive(trial, BUFFERS, 0);
     if (!err)
-        err = say(trial, 2 * BUFFER_SIZE + 10);
+        err = say(trial, 3 * BUFFER_SIZE + 10);
     if (!err)
         err = start_receive(trial, URING_RECEIVE_BUNDLE);
     if (!err)
-        err = expect(trial, 2 * BUFFER_SIZE + 10, 0, 0, reason);
+        err = expect_bundles(trial, &next, reason);
     if (!err)
-        err = say_and_expect(trial, 20, 3, reason);
+        err = say_and_expect(trial, 20, next, reason);
     return err ? err : cancel(trial, TAG_RECEIVE);
 }
 
@@ -520,21 +556,21 @@ struct answer {
     struct uring_features features;
 };
 
-static int run_trial(int (*fn)(struct trial *trial), const char **reason)
+static int run(struct trial *trial, int (*fn)(struct trial *trial))
 {
-    struct trial trial;
-    int err = begin(&trial);
-    if (!err)
-        err = fn(&trial);
-    end(&trial);
-    *reason = trial.reason;
+    int err = fn(trial);
+    clean(trial);
     return err;
 }
 
-static bool works(int (*fn)(struct trial *trial))
+/* After a failure something may be left in the ring: the next trial gets another one. */
+static bool works(struct trial *trial, int (*fn)(struct trial *trial))
 {
-    const char *ignored;
-    return run_trial(fn, &ignored) == 0;
+    if ((!trial->ring_open && open_trial(trial) != 0) || run(trial, fn) != 0) {
+        close_trial(trial);
+        return false;
+    }
+    return true;
 }
 
 static void ask(void *argument)
@@ -542,14 +578,18 @@ static void ask(void *argument)
     static int (*const needed[])(struct trial * trial) = {has_operations, times_out, receives,
                                                           accepts};
     struct answer *answer = (struct answer *)argument;
-    answer->result = 0;
-    for (size_t i = 0; i < sizeof needed / sizeof *needed && !answer->result; i++)
-        answer->result = run_trial(needed[i], &answer->reason);
-    if (answer->result)
-        return;
-    answer->features.incremental = works(receives_incrementally);
-    answer->features.bundles = works(receives_bundles);
-    answer->features.zero_copy = works(sends_without_copy);
+    struct trial trial;
+    int err = open_trial(&trial);
+    for (size_t i = 0; i < sizeof needed / sizeof *needed && !err; i++)
+        err = run(&trial, needed[i]);
+    if (!err) {
+        answer->features.incremental = works(&trial, receives_incrementally);
+        answer->features.bundles = works(&trial, receives_bundles);
+        answer->features.zero_copy = works(&trial, sends_without_copy);
+    }
+    answer->result = err;
+    answer->reason = err ? trial.reason : "";
+    close_trial(&trial);
 }
 
 static bool is_shortage(int err)
