@@ -169,7 +169,7 @@ int poller_wait(struct poller *poller, uint64_t timeout_ns)
     if (err)
         return err;
     err = apply_changes(poller);
-    if (ready_begin(poller) || err || !list_empty(&poller->interest.ready))
+    if (ready_begin(poller) || err || !list_empty(&poller->interest.ready) || poller->collected)
         timeout_ns = 0;
     int wait_err = poller->backend->wait(poller, timeout_ns);
     poller_leave(poller);
