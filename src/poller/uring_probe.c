@@ -53,6 +53,17 @@ static int odd(struct trial *trial, const char *reason)
     return failed(trial, -ENOTSUP, reason);
 }
 
+static bool is_shortage(int err)
+{
+    return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS;
+}
+
+/* An operation came to what it should not: that says something of io_uring, or of a shortage. */
+static int came_to(struct trial *trial, int result, const char *reason)
+{
+    return is_shortage(result) ? failed(trial, result, reason) : odd(trial, reason);
+}
+
 /* ---- the ring -------------------------------------------------------------------------------- */
 
 static int open_ring(struct trial *trial)
@@ -212,7 +223,7 @@ static int cancel(struct trial *trial, uint64_t tag)
         bool is_cancel = completion.tag == TAG_CANCEL && completion.result == 0;
         bool is_target = completion.tag == tag && completion.result == -ECANCELED;
         if ((!is_cancel && !is_target) || completion.flags & IORING_CQE_F_MORE)
-            return odd(trial, reason);
+            return came_to(trial, completion.result, reason);
     }
     return err;
 }
@@ -426,7 +437,7 @@ static int accepts(struct trial *trial)
     if (err)
         return err;
     if (completion.tag != TAG_ACCEPT || completion.result < 0)
-        return failed(trial, completion.result < 0 ? completion.result : -ENOTSUP, reason);
+        return came_to(trial, completion.result, reason);
     bool as_asked = fcntl(completion.result, F_GETFD) == FD_CLOEXEC &&
                     fcntl(completion.result, F_GETFL) & O_NONBLOCK &&
                     completion.flags & IORING_CQE_F_MORE;
@@ -551,6 +562,7 @@ static int sends_without_copy(struct trial *trial)
 /* ---- the answer ------------------------------------------------------------------------------ */
 
 struct answer {
+    bool asked;
     int result;
     const char *reason;
     struct uring_features features;
@@ -573,11 +585,10 @@ static bool works(struct trial *trial, int (*fn)(struct trial *trial))
     return true;
 }
 
-static void ask(void *argument)
+static void ask(struct answer *answer)
 {
     static int (*const needed[])(struct trial * trial) = {has_operations, times_out, receives,
                                                           accepts};
-    struct answer *answer = (struct answer *)argument;
     struct trial trial;
     int err = open_trial(&trial);
     for (size_t i = 0; i < sizeof needed / sizeof *needed && !err; i++)
@@ -587,24 +598,31 @@ static void ask(void *argument)
         answer->features.bundles = works(&trial, receives_bundles);
         answer->features.zero_copy = works(&trial, sends_without_copy);
     }
+    answer->asked = true;
     answer->result = err;
     answer->reason = err ? trial.reason : "";
     close_trial(&trial);
 }
 
-static bool is_shortage(int err)
+static struct answer first;
+
+static void ask_first(void *argument)
 {
-    return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS;
+    struct answer *answer = (struct answer *)argument;
+    ask(answer);
+    first = *answer;
 }
 
 int uring_probe(struct uring_features *features, const char **reason)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    static struct answer first;
-    once_call(&once, ask, &first);
-    struct answer answer = first;
-    if (is_shortage(answer.result))
-        ask(&answer);
+    struct answer answer = {0};
+    once_call(&once, ask_first, &answer);
+    if (!answer.asked) {
+        answer = first;
+        if (is_shortage(answer.result))
+            ask(&answer);
+    }
     if (features)
         *features = answer.features;
     *reason = answer.reason;
