@@ -258,9 +258,14 @@ static int say(struct trial *trial, unsigned size)
     return count == (ssize_t)size ? 0 : odd(trial, "self-test: send");
 }
 
+static unsigned char *bytes_of(struct trial *trial, unsigned buffer)
+{
+    return trial->memory + (size_t)buffer * BUFFER_SIZE;
+}
+
 static void give(struct trial *trial, unsigned short buffer)
 {
-    io_uring_buf_ring_add(trial->buffers, trial->memory + buffer * BUFFER_SIZE, BUFFER_SIZE, buffer,
+    io_uring_buf_ring_add(trial->buffers, bytes_of(trial, buffer), BUFFER_SIZE, buffer,
                           io_uring_buf_ring_mask(BUFFERS), 0);
     io_uring_buf_ring_advance(trial->buffers, 1);
 }
@@ -301,7 +306,7 @@ static bool came(struct trial *trial, const struct completion *completion, unsig
         (completion->flags & flags) != flags ||
         completion->flags >> IORING_CQE_BUFFER_SHIFT != buffer)
         return false;
-    const unsigned char *bytes = trial->memory + buffer * BUFFER_SIZE + offset;
+    const unsigned char *bytes = bytes_of(trial, buffer) + offset;
     for (unsigned i = 0; i < size; i++)
         if (bytes[i] != pattern(trial->received + i))
             return false;
