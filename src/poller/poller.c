@@ -225,7 +225,17 @@ static int apply_changes(struct poller *poller)
 int poller_apply_changes(struct poller *poller)
 {
     int err = poller_init(poller);
-    return err ? err : apply_changes(poller);
+    if (!err)
+        err = apply_changes(poller);
+    if (!err && poller->backend->pause)
+        err = poller->backend->pause(poller);
+    return err;
+}
+
+int poller_lend_fd(struct poller *poller)
+{
+    atomic_set(&poller->fd_lent, true, seq_cst);
+    return poller->fd;
 }
 
 int poller_wait(struct poller *poller, uint64_t timeout_ns)

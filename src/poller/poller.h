@@ -186,6 +186,10 @@ struct poller_backend {
     int (*change)(struct poller *poller, int fd, uint32_t generation, unsigned from, unsigned to);
     /* Waits, and hands each event to interest_collect(). Interrupted by a signal: 0. */
     int (*wait)(struct poller *poller, uint64_t timeout_ns);
+    /* May be NULL. The run ends; see poller_lend_fd(). */
+    int (*pause)(struct poller *poller);
+    /* May be NULL. Whether there is something that poller->fd does not tell, though it was lent. */
+    bool (*silent)(const struct poller *poller);
     void (*wake)(struct poller *poller);
 };
 
@@ -208,6 +212,8 @@ struct poller {
     bool reopen_wanted; /* the kernel holds a registration that nobody can remove */
     size_t collected;   /* native completions that are still to be told */
     struct uring *uring; /* private to the backend */
+    ATOMIC(bool) fd_lent;
+    size_t receive_memory; /* for receives of the kernel's: bytes */
     struct interest interest;
     struct readiness readiness;
     struct buffers buffers;
@@ -233,7 +239,10 @@ void poller_free(struct poller *poller);
 
 /* Applies the changes of interest, then waits: 0 not at all, EVLOOP_FOREVER without a limit. */
 int poller_wait(struct poller *poller, uint64_t timeout_ns);
+/* At the end of a run. */
 int poller_apply_changes(struct poller *poller);
+/* The descriptor that polls readable when there is an event; any thread. */
+int poller_lend_fd(struct poller *poller);
 /* Whether there is a change to be applied, or something collected to be taken. */
 bool poller_changed(const struct poller *poller);
 /* Whether an operation can go on without a wait. */
@@ -375,6 +384,7 @@ int poller_clock(uint64_t *now_ns);
 
 /* For the backends. */
 extern const struct poller_backend poller_epoll;
+extern const struct poller_backend poller_uring;
 const struct poller_backend *const *poller_backends(void); /* best first, NULL at the end */
 void interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events);
 

@@ -175,7 +175,7 @@ static bool complete(struct evloop_operation *operation, const struct evloop_com
 }
 
 /* Those of one connection, which the next has nothing to do with. */
-static bool passes(int err)
+bool ready_accept_passes(int err)
 {
     switch (-err) {
     case EAGAIN:
@@ -211,7 +211,7 @@ static bool perform_accept(struct poller *poller, struct evloop_endpoint *endpoi
 {
     struct evloop_operation *operation = endpoint->in;
     int fd = transfer_accept(endpoint->fd);
-    if (fd < 0 && passes(fd)) {
+    if (fd < 0 && ready_accept_passes(fd)) {
         endpoint->flags &= ~(unsigned)READY_IN;
         return false;
     }

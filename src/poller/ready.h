@@ -43,6 +43,9 @@ int ready_receive_messages(struct poller *poller, struct evloop_operation *opera
 size_t ready_cancel(struct poller *poller, struct evloop_operation *operation);
 bool ready_next_completion(struct poller *poller);
 
+/* Whether a failure to accept is one connection's, which the next has nothing to do with. */
+bool ready_accept_passes(int err);
+
 /* ---- between ready.c and ready_message.c ------------------------------------------------------ */
 
 /* To be gone on with, in this turn (readiness.ready) or the next one (.again), if it can be. */
