@@ -761,6 +761,8 @@ static bool tell_out(struct poller *poller, struct uring_entry *entry,
 {
     struct evloop_operation *operation = entry->endpoint->out;
     bool room = uring_tag_of(event->user_data) == TAG_ROOM;
+    if (operation->kind == KIND_CONNECTED)
+        return end_out(entry, event->result);
     if (room && operation->kind == KIND_CONNECT && event->result >= 0)
         return end_out(entry, transfer_connected(entry->endpoint->fd));
     if (!room && !is_no_result(event->result) && event->result != -EINPROGRESS)
@@ -773,7 +775,8 @@ static bool tell_out(struct poller *poller, struct uring_entry *entry,
 }
 
 /*
- * What came before a connection was lost is told before a send finds out that it is.
+ * What came before a connection was lost is told before a send finds out that it is. An error is
+ * told once by the kernel: a send that took it leaves an end to a receive, which was none.
  */
 static bool tell_failed_send(struct poller *poller, struct uring_entry *entry,
                              const struct uring_event *event)
@@ -784,6 +787,8 @@ static bool tell_failed_send(struct poller *poller, struct uring_entry *entry,
         return tell_out(poller, entry, event);
     struct uring_event in = take_out(poller, i);
     push_front(poller, event);
+    if (in.result == 0 && event->result == -ECONNRESET)
+        in.result = -ECONNRESET;
     return tell_in(poller, entry, &in);
 }
 
