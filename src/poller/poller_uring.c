@@ -61,6 +61,11 @@ struct uring_entry *uring_find_or_make(struct poller *poller, int fd)
 
 /* ---- the life of the backend ----------------------------------------------------------------- */
 
+static int uring_works(const char **words)
+{
+    return uring_probe(NULL, words);
+}
+
 static int uring_open(struct poller *poller)
 {
     struct uring *uring = (struct uring *)memory_zalloc(poller->allocator, sizeof *uring);
@@ -328,6 +333,7 @@ static void uring_wake(struct poller *poller)
 const struct poller_backend poller_uring = {
     .name = "uring",
     .operations = &uring_operations,
+    .probe = uring_works,
     .open = uring_open,
     .close = uring_close,
     .reopen = uring_reopen,
