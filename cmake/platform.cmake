@@ -23,7 +23,10 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         src/poller/transfer_linux.c
         src/util/cpu_linux.c)
     list(APPEND EVLOOP_PLATFORM_DEFINITIONS _GNU_SOURCE)
-    list(APPEND EVLOOP_BACKENDS epoll)
+    list(APPEND EVLOOP_BACKENDS uring epoll)
+    list(APPEND EVLOOP_PLATFORM_SOURCES src/poller/backends_linux.c src/poller/poller_uring.c src/poller/uring_buffer.c src/poller/uring_message.c src/poller/uring_operation.c src/poller/uring_probe.c src/poller/uring_ring.c)
+    list(APPEND EVLOOP_PLATFORM_DEFINITIONS EVLOOP_HAVE_LIBURING)
+    link_libraries(uring)
 
     set(CMAKE_REQUIRED_DEFINITIONS -D_GNU_SOURCE)
     check_symbol_exists(epoll_pwait2 sys/epoll.h EVLOOP_HAVE_EPOLL_PWAIT2)

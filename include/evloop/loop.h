@@ -49,6 +49,8 @@ typedef struct evloop_options {
     uint32_t read_buffer_size; /**< of the memory that reads lend, made when the first stream reads:
                                     bytes; default 256 KiB */
     uint32_t read_buffers;     /**< how many evloop_buffer_keep() may keep at a time; default 16 */
+    uint32_t receive_memory;   /**< io_uring only: what the kernel receives into, made when the
+                                    first stream reads: bytes; default 2 MiB */
 } evloop_options;
 
 /** Every default, spelled as a value that can be changed. Since 0.1.0. */
@@ -67,6 +69,7 @@ static inline evloop_options evloop_options_small(void)
     options.microtask_capacity = 64;
     options.post_cache = 32;
     options.read_buffer_size = 16384;
+    options.receive_memory = 131072;
     return options;
 }
 

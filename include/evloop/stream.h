@@ -284,7 +284,9 @@ EVLOOP_API int evloop_stream_reset(evloop_stream *stream, evloop_stream_fn fn);
 /**
  * Gives the descriptor up: it is the caller's, non-blocking, and the stream is inactive at once,
  * also inside its own callback. Returns the descriptor.
- * Errors: -EBUSY (bytes are queued, or callbacks are due, or it is connecting). Since 0.1.0.
+ * Errors: -EBUSY (bytes are queued, or callbacks are due, or it is connecting; or bytes have come
+ * to the loop, ahead of their turn, that nobody has read: read them, and try again. On io_uring only,
+ * and never after evloop_stream_read_into() has come to its end). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_release(evloop_stream *stream);
 

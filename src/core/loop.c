@@ -15,6 +15,7 @@ enum {
     DEFAULT_POST_CACHE = 512,
     DEFAULT_READ_BUFFER_SIZE = 256 * 1024,
     DEFAULT_READ_BUFFERS = 16,
+    DEFAULT_RECEIVE_MEMORY = 2 * 1024 * 1024,
     CAPACITY_AT_MOST = 1 << 24,
     OPTIONS_SIZE_0_1 = sizeof(evloop_options)
 };
@@ -71,6 +72,7 @@ static int init_loop(evloop *loop, const evloop_options *options)
     hooks_init(loop);
     handles_init(loop);
     loop->poller.buffers.size = or_default(options->read_buffer_size, DEFAULT_READ_BUFFER_SIZE);
+    loop->poller.receive_memory = or_default(options->receive_memory, DEFAULT_RECEIVE_MEMORY);
     loop->poller.buffers.most = or_default(options->read_buffers, DEFAULT_READ_BUFFERS);
     ingress_init(&loop->ingress);
     timers_init(&loop->timers, 0);
@@ -95,7 +97,7 @@ int evloop_create(evloop **out, const evloop_options *given)
     if (err)
         return err;
     const evloop_allocator *allocator = options.allocator ? options.allocator : &default_allocator;
-    evloop *loop = (evloop *)memory_zalloc_aligned(allocator, sizeof *loop);
+    evloop *loop = (evloop *)memory_zalloc_aligned(allocator, sizeof *loop, CACHE_LINE);
     if (!loop)
         return -ENOMEM;
     loop->allocator = *allocator;
@@ -507,7 +509,7 @@ uint64_t evloop_update(evloop *loop)
 int evloop_backend_fd(const evloop *loop)
 {
     int err = loop_check(loop);
-    return err ? err : loop->poller.fd;
+    return err ? err : poller_lend_fd((struct poller *)(uintptr_t)&loop->poller);
 }
 
 uint64_t evloop_next_timeout_ns(evloop *loop)

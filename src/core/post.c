@@ -29,7 +29,7 @@ struct post_ring {
 static struct post_ring *make_ring(evloop *loop, uint64_t capacity)
 {
     struct post_ring *ring = (struct post_ring *)memory_zalloc_aligned(
-        &loop->allocator, sizeof *ring + capacity * sizeof *ring->places);
+        &loop->allocator, sizeof *ring + capacity * sizeof *ring->places, CACHE_LINE);
     if (!ring)
         return NULL;
     ring->mask = capacity - 1;

@@ -378,6 +378,10 @@ int evloop_stream_release(evloop_stream *stream)
         stream->flags_ & (STREAM_CONNECTING | STREAM_SHUTTING | STREAM_ANY_DUE))
         return -EBUSY;
     cancel_operations(stream);
+    if (poller_holds(stream_poller(stream), &stream->endpoint_)) {
+        err = stream->flags_ & STREAM_READING ? stream_receive(stream) : 0;
+        return err ? err : -EBUSY;
+    }
     int fd = poller_detach(stream_poller(stream), &stream->endpoint_);
     if (stream->flags_ & STREAM_RESTORE)
         descriptor_release(fd);

@@ -53,7 +53,7 @@ static bool lies_in(const struct poller *poller, const struct buffer *buffer, co
     return place >= first && place < first + poller->buffers.size;
 }
 
-int poller_keep_buffer(struct poller *poller, const void *data)
+int buffers_keep(struct poller *poller, const void *data)
 {
     struct buffers *buffers = &poller->buffers;
     if (!buffers->current || !lies_in(poller, buffers->current, data))
@@ -69,7 +69,7 @@ int poller_keep_buffer(struct poller *poller, const void *data)
     return 0;
 }
 
-int poller_release_buffer(struct poller *poller, const void *data)
+int buffers_release(struct poller *poller, const void *data)
 {
     struct buffers *buffers = &poller->buffers;
     list_each(&buffers->kept, link, following) {

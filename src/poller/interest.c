@@ -263,6 +263,8 @@ int interest_apply(struct poller *poller)
 
 bool poller_changed(const struct poller *poller)
 {
+    if (poller->backend->silent && poller->backend->silent(poller))
+        return true;
     return poller->reopen_wanted || !list_empty(&poller->interest.changed) ||
            !list_empty(&poller->interest.ready) || poller_ready(poller);
 }

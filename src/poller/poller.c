@@ -155,7 +155,17 @@ static int apply_changes(struct poller *poller)
 int poller_apply_changes(struct poller *poller)
 {
     int err = poller_init(poller);
-    return err ? err : apply_changes(poller);
+    if (!err)
+        err = apply_changes(poller);
+    if (!err && poller->backend->pause)
+        err = poller->backend->pause(poller);
+    return err;
+}
+
+int poller_lend_fd(struct poller *poller)
+{
+    atomic_set(&poller->fd_lent, true, seq_cst);
+    return poller->fd;
 }
 
 int poller_wait(struct poller *poller, uint64_t timeout_ns)
@@ -169,7 +179,7 @@ int poller_wait(struct poller *poller, uint64_t timeout_ns)
     if (err)
         return err;
     err = apply_changes(poller);
-    if (ready_begin(poller) || err || !list_empty(&poller->interest.ready))
+    if (ready_begin(poller) || err || !list_empty(&poller->interest.ready) || poller->collected)
         timeout_ns = 0;
     int wait_err = poller->backend->wait(poller, timeout_ns);
     poller_leave(poller);

@@ -53,6 +53,7 @@
 #include "util/list.h"
 
 struct poller;
+struct uring;
 
 /* What an operation has come to. */
 struct evloop_completion {
@@ -136,9 +137,36 @@ struct messages {
 /* Beside the events of a watch: the kernel tells of each change, not of what lasts. */
 #define INTEREST_EDGE 32u
 
+/*
+ * What a backend carries out by itself, beyond telling when a descriptor is ready: as the poller_
+ * functions of the same names, on endpoints that it took.
+ */
+struct poller_operations {
+    /* Sets ENDPOINT_NATIVE_IN and _OUT on an endpoint, as far as it takes it. */
+    void (*attach)(struct poller *poller, struct evloop_endpoint *endpoint);
+    /* Nothing is in flight on it when this returns; what came is thrown away. */
+    void (*detach)(struct poller *poller, struct evloop_endpoint *endpoint);
+    /* Whether something has come that no operation has taken. */
+    bool (*holds)(const struct poller *poller, const struct evloop_endpoint *endpoint);
+    int (*accept)(struct poller *poller, struct evloop_operation *operation);
+    void (*connect)(struct poller *poller, struct evloop_operation *operation,
+                    const struct sockaddr *address, socklen_t size);
+    int (*receive)(struct poller *poller, struct evloop_operation *operation, void *memory,
+                   size_t size);
+    ssize_t (*send)(struct poller *poller, struct evloop_operation *operation);
+    int (*receive_messages)(struct poller *poller, struct evloop_operation *operation,
+                            const struct evloop_message_format *format);
+    size_t (*cancel)(struct poller *poller, struct evloop_operation *operation);
+    void (*take_fds)(struct poller *poller, struct evloop_endpoint *endpoint);
+    bool (*next_completion)(struct poller *poller);
+    int (*keep_buffer)(struct poller *poller, const void *data);
+    int (*release_buffer)(struct poller *poller, const void *data);
+};
+
 /* The kernel calls of one system; everything else is in poller.c and interest.c. */
 struct poller_backend {
     const char *name;
+    const struct poller_operations *operations; /* NULL: all are carried out over readiness */
     int (*open)(struct poller *poller);
     void (*close)(struct poller *poller);
     /*
@@ -151,6 +179,10 @@ struct poller_backend {
     int (*change)(struct poller *poller, int fd, uint32_t generation, unsigned from, unsigned to);
     /* Waits, and hands each event to interest_collect(). Interrupted by a signal: 0. */
     int (*wait)(struct poller *poller, uint64_t timeout_ns);
+    /* May be NULL. The run ends; see poller_lend_fd(). */
+    int (*pause)(struct poller *poller);
+    /* May be NULL. Whether there is something that poller->fd does not tell, though it was lent. */
+    bool (*silent)(const struct poller *poller);
     void (*wake)(struct poller *poller);
 };
 
@@ -167,6 +199,10 @@ struct poller {
     int wake_fd;        /* private to the backend */
     bool waits_ms;      /* private to the backend: the kernel cannot wait for ns */
     bool reopen_wanted; /* the kernel holds a registration that nobody can remove */
+    size_t collected;   /* native completions that are still to be told */
+    struct uring *uring; /* private to the backend */
+    ATOMIC(bool) fd_lent;
+    size_t receive_memory; /* for receives of the kernel's: bytes */
     struct interest interest;
     struct readiness readiness;
     struct buffers buffers;
@@ -188,13 +224,17 @@ void poller_free(struct poller *poller);
 
 /* Applies the changes of interest, then waits: 0 not at all, EVLOOP_FOREVER without a limit. */
 int poller_wait(struct poller *poller, uint64_t timeout_ns);
+/* At the end of a run. */
 int poller_apply_changes(struct poller *poller);
+/* The descriptor that polls readable when there is an event; any thread. */
+int poller_lend_fd(struct poller *poller);
 /* Whether there is a change to be applied, or something collected to be taken. */
 bool poller_changed(const struct poller *poller);
 /* Whether an operation can go on without a wait. */
 static inline bool poller_ready(const struct poller *poller)
 {
-    return !list_empty(&poller->readiness.ready) || !list_empty(&poller->readiness.again);
+    return !list_empty(&poller->readiness.ready) || !list_empty(&poller->readiness.again) ||
+           poller->collected > 0;
 }
 /* Makes the wait that is under way, or else the next one, return. */
 int poller_wake(struct poller *poller);
@@ -214,16 +254,23 @@ evloop_watch *poller_next_watch(const struct poller *poller, const evloop_watch 
  */
 int poller_attach(struct poller *poller, struct evloop_endpoint *endpoint, int fd, unsigned flags);
 /*
- * Gives the descriptor back, still open: nothing may be in flight.
+ * Gives the descriptor back, still open: nothing may be in flight. What poller_holds() is lost.
  */
 int poller_detach(struct poller *poller, struct evloop_endpoint *endpoint);
+/*
+ * Whether something has come, while an operation was being cancelled, that waits for the next one.
+ */
+bool poller_holds(const struct poller *poller, const struct evloop_endpoint *endpoint);
 enum {
     ENDPOINT_SOCKET = 1,    /* else it is read from and written to */
     ENDPOINT_STREAM = 2,    /* a short transfer means that there is no more, or no room */
     ENDPOINT_UNIX = 4,      /* descriptors may come, or end a read early */
     ENDPOINT_LISTENER = 8,  /* connections come one by one */
     ENDPOINT_MESSAGES = 16, /* datagrams */
-    ENDPOINT_TAKES_FDS = 32 /* descriptors that come are kept: poller_take_fds() */
+    ENDPOINT_TAKES_FDS = 32, /* descriptors that come are kept: poller_take_fds() */
+    ENDPOINT_NATIVE_IN = 64, /* set by a backend: it carries these out itself */
+    ENDPOINT_NATIVE_OUT = 128,
+    ENDPOINT_NATIVE = ENDPOINT_NATIVE_IN | ENDPOINT_NATIVE_OUT
 };
 
 /* What the network says, at once or later, comes with the completion: 0, or an error. */
@@ -322,6 +369,7 @@ int poller_clock(uint64_t *now_ns);
 
 /* For the backends. */
 extern const struct poller_backend poller_epoll;
+extern const struct poller_backend poller_uring;
 const struct poller_backend *const *poller_backends(void); /* best first, NULL at the end */
 void interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events);
 
@@ -332,6 +380,10 @@ void interest_detach(struct poller *poller, struct evloop_endpoint *endpoint);
 int interest_set(struct poller *poller, struct evloop_endpoint *endpoint, unsigned events);
 int buffers_ready(struct poller *poller);
 void *buffers_current(const struct poller *poller);
+
+/* For operation.c. */
+int buffers_keep(struct poller *poller, const void *data);
+int buffers_release(struct poller *poller, const void *data);
 
 /* For interest.c. */
 void ready_collect(struct poller *poller, struct evloop_endpoint *endpoint, unsigned events);

@@ -19,12 +19,6 @@ enum { EVENTS_A_WAIT = 256 };
 
 static const uint64_t wake_data = UINT64_MAX;
 
-const struct poller_backend *const *poller_backends(void)
-{
-    static const struct poller_backend *const backends[] = {&poller_epoll, NULL};
-    return backends;
-}
-
 static int watch_wake_fd(int fd, int wake_fd)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = wake_data}};

@@ -18,7 +18,6 @@
 #include <errno.h>
 
 #include "poller/ready.h"
-#include "poller/socket.h"
 #include "poller/transfer.h"
 
 /* So many events make a turn a busy one: the next may accept a connection for each of them. */
@@ -94,7 +93,7 @@ void ready_collect(struct poller *poller, struct evloop_endpoint *endpoint, unsi
     poller->readiness.events += !(endpoint->flags & ENDPOINT_LISTENER);
 }
 
-int poller_attach(struct poller *poller, struct evloop_endpoint *endpoint, int fd, unsigned flags)
+int ready_attach(struct poller *poller, struct evloop_endpoint *endpoint, int fd, unsigned flags)
 {
     endpoint->fd = fd;
     endpoint->flags = flags | READY_OUT;
@@ -104,7 +103,7 @@ int poller_attach(struct poller *poller, struct evloop_endpoint *endpoint, int f
     return interest_attach(poller, endpoint);
 }
 
-int poller_detach(struct poller *poller, struct evloop_endpoint *endpoint)
+int ready_detach(struct poller *poller, struct evloop_endpoint *endpoint)
 {
     int fd = endpoint->fd;
     if (list_linked(&endpoint->ready))
@@ -153,12 +152,12 @@ int ready_start_in(struct poller *poller, struct evloop_operation *operation, en
     return OPERATION_STARTED;
 }
 
-int poller_accept(struct poller *poller, struct evloop_operation *operation)
+int ready_accept(struct poller *poller, struct evloop_operation *operation)
 {
     return ready_start_in(poller, operation, KIND_ACCEPT);
 }
 
-int poller_receive(struct poller *poller, struct evloop_operation *operation, void *memory,
+int ready_receive(struct poller *poller, struct evloop_operation *operation, void *memory,
                    size_t size)
 {
     int err = memory ? 0 : buffers_ready(poller);
@@ -176,7 +175,7 @@ static bool complete(struct evloop_operation *operation, const struct evloop_com
 }
 
 /* Those of one connection, which the next has nothing to do with. */
-static bool passes(int err)
+bool ready_accept_passes(int err)
 {
     switch (-err) {
     case EAGAIN:
@@ -212,13 +211,13 @@ static bool perform_accept(struct poller *poller, struct evloop_endpoint *endpoi
 {
     struct evloop_operation *operation = endpoint->in;
     int fd = transfer_accept(endpoint->fd);
-    if (fd < 0 && passes(fd)) {
+    if (fd < 0 && ready_accept_passes(fd)) {
         endpoint->flags &= ~(unsigned)READY_IN;
         return false;
     }
     struct evloop_completion completion = {.result = fd, .more = fd >= 0};
     if (fd < 0) {
-        poller_cancel(poller, operation);
+        ready_cancel(poller, operation);
     } else if (may_accept_more(&poller->readiness)) {
         ready_schedule(&poller->readiness.ready, endpoint);
     } else {
@@ -288,7 +287,7 @@ int ready_start_out(struct poller *poller, struct evloop_operation *operation, e
 }
 
 /* A result that is there at once waits for the next look at what is ready. */
-void poller_connect(struct poller *poller, struct evloop_operation *operation,
+void ready_connect(struct poller *poller, struct evloop_operation *operation,
                     const struct sockaddr *address, socklen_t size)
 {
     int err = transfer_connect(operation->endpoint->fd, address, size);
@@ -339,7 +338,7 @@ static ssize_t gather_and_transmit(struct evloop_operation *operation)
     return transmit(operation->endpoint, &outgoing);
 }
 
-ssize_t poller_send(struct poller *poller, struct evloop_operation *operation)
+ssize_t ready_send(struct poller *poller, struct evloop_operation *operation)
 {
     if (operation->endpoint->flags & READY_OUT) {
         ssize_t n = gather_and_transmit(operation);
@@ -381,7 +380,7 @@ static bool perform_out(struct evloop_endpoint *endpoint)
 /* ---- both ------------------------------------------------------------------------------------ */
 
 /* Nothing is in the kernel between two attempts. */
-size_t poller_cancel(struct poller *poller, struct evloop_operation *operation)
+size_t ready_cancel(struct poller *poller, struct evloop_operation *operation)
 {
     struct evloop_endpoint *endpoint = operation->endpoint;
     if (endpoint->in == operation)
@@ -395,17 +394,6 @@ size_t poller_cancel(struct poller *poller, struct evloop_operation *operation)
         endpoint->flags &= ~(unsigned)(ASKED_IN | READY_IN);
     }
     return 0;
-}
-
-void poller_close_endpoint(struct poller *poller, struct evloop_endpoint *endpoint)
-{
-    socket_close(poller_detach(poller, endpoint));
-}
-
-void poller_take_fds(struct poller *poller, struct evloop_endpoint *endpoint)
-{
-    (void)poller;
-    endpoint->flags |= ENDPOINT_TAKES_FDS;
 }
 
 static bool perform_in(struct poller *poller, struct evloop_endpoint *endpoint)
@@ -448,7 +436,7 @@ static bool perform(struct poller *poller, struct evloop_endpoint *endpoint)
     return out && perform_what_goes_out(endpoint);
 }
 
-bool poller_next_completion(struct poller *poller)
+bool ready_next_completion(struct poller *poller)
 {
     list_link *link;
     while ((link = list_pop(&poller->readiness.ready)))

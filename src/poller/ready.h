@@ -1,6 +1,6 @@
 /*
- * ready.h: what the files ask of each other that carry operations out over readiness: ready.c,
- * whose comment says how, and ready_message.c.
+ * ready.h: operations, carried out over readiness: ready.c, whose comment says how, and
+ * ready_message.c. Each function is the poller_ function of the same name.
  */
 #ifndef POLLER_READY_H
 #define POLLER_READY_H
@@ -29,6 +29,24 @@ enum {
     HAD_IN = 1 << 16,       /* in this turn, and is in line for what goes out */
     TOLD_ERROR = 1 << 15    /* messages: the last that came was an error, from the queue of these */
 };
+
+int ready_attach(struct poller *poller, struct evloop_endpoint *endpoint, int fd, unsigned flags);
+int ready_detach(struct poller *poller, struct evloop_endpoint *endpoint);
+int ready_accept(struct poller *poller, struct evloop_operation *operation);
+void ready_connect(struct poller *poller, struct evloop_operation *operation,
+                   const struct sockaddr *address, socklen_t size);
+int ready_receive(struct poller *poller, struct evloop_operation *operation, void *memory,
+                  size_t size);
+ssize_t ready_send(struct poller *poller, struct evloop_operation *operation);
+int ready_receive_messages(struct poller *poller, struct evloop_operation *operation,
+                           const struct evloop_message_format *format);
+size_t ready_cancel(struct poller *poller, struct evloop_operation *operation);
+bool ready_next_completion(struct poller *poller);
+
+/* Whether a failure to accept is one connection's, which the next has nothing to do with. */
+bool ready_accept_passes(int err);
+
+/* ---- between ready.c and ready_message.c ------------------------------------------------------ */
 
 /* To be gone on with, in this turn (readiness.ready) or the next one (.again), if it can be. */
 void ready_schedule(list_link *list, struct evloop_endpoint *endpoint);

@@ -92,7 +92,7 @@ static bool passes(ssize_t err)
     return poller_is_network_error(err) || err == -ENOMEM || err == -ENOBUFS;
 }
 
-int poller_receive_messages(struct poller *poller, struct evloop_operation *operation,
+int ready_receive_messages(struct poller *poller, struct evloop_operation *operation,
                             const struct evloop_message_format *format)
 {
     int err = make_room(poller, format);

@@ -37,15 +37,17 @@ static inline void memory_free(const evloop_allocator *allocator, void *memory)
 }
 
 /*
- * Zeroed, and aligned to a cache line, whatever the allocator gives; the address it gave stands
+ * Zeroed, and aligned to a power of two, whatever the allocator gives; the address it gave stands
  * before.
  */
-static inline void *memory_zalloc_aligned(const evloop_allocator *allocator, size_t size)
+static inline void *memory_zalloc_aligned(const evloop_allocator *allocator, size_t size,
+                                          size_t alignment)
 {
-    char *memory = (char *)memory_zalloc(allocator, size + CACHE_LINE);
+    char *memory = (char *)memory_zalloc(allocator, size + alignment + sizeof(void *));
     if (!memory)
         return NULL;
-    void **aligned = (void **)(((uintptr_t)memory + CACHE_LINE) & ~(uintptr_t)(CACHE_LINE - 1));
+    uintptr_t first = (uintptr_t)memory + sizeof(void *) + alignment - 1;
+    void **aligned = (void **)(first & ~(uintptr_t)(alignment - 1));
     aligned[-1] = memory;
     return aligned;
 }

@@ -1,0 +1,985 @@
+/*
+ * uring_operation.c: operations on sockets, carried out by the kernel: see uring.h.
+ *
+ * In: multishot, until it fails or is cancelled; where the kernel ends it earlier (no buffer, a
+ * full completion queue), it is queued again. Out: one send at a time, gathered when it is handed
+ * to the kernel; what cannot be a request (a piece of a file, descriptors) is tried at that moment,
+ * and waits for room through the ring.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "poller/ready.h"
+#include "poller/transfer.h"
+#include "poller/uring.h"
+#include "util/memory.h"
+
+enum { PLAIN_BUFFERS = 128, INCREMENTAL_BUFFERS = 8, EVENTS_AT_FIRST = 64 };
+
+static struct uring_entry *entry_of(const struct poller *poller,
+                                    const struct evloop_endpoint *endpoint)
+{
+    return uring_find(poller->uring, endpoint->fd);
+}
+
+void uring_queue(struct uring *uring, struct uring_entry *entry, unsigned flag)
+{
+    entry->flags |= flag;
+    if (!list_linked(&entry->queued))
+        list_append(&uring->queued, &entry->queued);
+}
+
+static void unqueue(struct uring_entry *entry, unsigned flags)
+{
+    entry->flags &= ~flags;
+    if (list_linked(&entry->queued) && !(entry->flags & (ENTRY_QUEUE_IN | ENTRY_QUEUE_OUT)))
+        list_remove(&entry->queued);
+    if (flags & ENTRY_QUEUE_IN && list_linked(&entry->starved))
+        list_remove(&entry->starved);
+}
+
+/* ---- the queue of what was collected --------------------------------------------------------- */
+
+static struct uring_event *event_at(struct uring_events *events, size_t i)
+{
+    return &events->ring[(events->first + i) & (events->capacity - 1)];
+}
+
+/* Of those that are to be told in this turn. */
+static struct uring_event pop(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    struct uring_event event = *event_at(&uring->events, 0);
+    uring->events.first++;
+    uring->events.count--;
+    uring->to_tell--;
+    poller->collected--;
+    return event;
+}
+
+/* Into the place of one that was taken out just now. */
+static void push_front(struct poller *poller, const struct uring_event *event)
+{
+    struct uring *uring = poller->uring;
+    uring->events.first--;
+    uring->events.count++;
+    uring->to_tell++;
+    poller->collected++;
+    *event_at(&uring->events, 0) = *event;
+}
+
+static struct uring_event take_out(struct poller *poller, size_t i)
+{
+    struct uring *uring = poller->uring;
+    struct uring_event event = *event_at(&uring->events, i);
+    uring->to_tell -= i < uring->to_tell;
+    for (; i > 0; i--)
+        *event_at(&uring->events, i) = *event_at(&uring->events, i - 1);
+    uring->events.first++;
+    uring->events.count--;
+    poller->collected--;
+    return event;
+}
+
+int uring_reserve(struct poller *poller, size_t count)
+{
+    struct uring_events *events = &poller->uring->events;
+    size_t capacity = events->capacity ? events->capacity : EVENTS_AT_FIRST;
+    while (capacity < events->count + count)
+        capacity *= 2;
+    if (capacity == events->capacity)
+        return 0;
+    struct uring_event *ring =
+        (struct uring_event *)memory_alloc(poller->allocator, capacity * sizeof *ring);
+    if (!ring)
+        return -ENOMEM;
+    for (size_t i = 0; i < events->count; i++)
+        ring[i] = *event_at(events, i);
+    memory_free(poller->allocator, events->ring);
+    events->ring = ring;
+    events->capacity = capacity;
+    events->first = 0;
+    return 0;
+}
+
+void uring_push(struct poller *poller, const struct uring_event *event)
+{
+    struct uring_events *events = &poller->uring->events;
+    events->count++;
+    poller->collected++;
+    *event_at(events, events->count - 1) = *event;
+}
+
+static bool is_in(enum uring_tag tag)
+{
+    return tag != TAG_SEND && tag != TAG_ROOM;
+}
+
+static bool concerns(const struct uring_event *event, const struct uring_entry *entry, int fd,
+                     bool in)
+{
+    enum uring_tag tag = uring_tag_of(event->user_data);
+    return event->user_data == uring_user_data(tag, entry, fd) && is_in(tag) == in;
+}
+
+/* The first one of a direction; events.count: there is none. */
+static size_t find_event(struct uring *uring, const struct uring_entry *entry, int fd, bool in)
+{
+    size_t i = 0;
+    while (i < uring->events.count && !concerns(event_at(&uring->events, i), entry, fd, in))
+        i++;
+    return i;
+}
+
+/* ---- putting aside --------------------------------------------------------------------------- */
+
+/* What came to nobody: room for it, at the end. */
+static void put_aside(struct poller *poller, struct uring_entry *entry, const void *bytes,
+                      size_t size)
+{
+    size_t end = entry->left ? entry->left->end : 0;
+    struct uring_left *left = (struct uring_left *)poller->allocator->resize(
+        poller->allocator->context, entry->left, sizeof *left + end + size);
+    if (!left) {
+        entry->error = -ENOMEM;
+        return;
+    }
+    if (!entry->left)
+        left->begin = 0;
+    memcpy(left->bytes + end, bytes, size);
+    left->end = end + size;
+    entry->left = left;
+}
+
+static void close_connections(struct uring_left *left)
+{
+    for (int fd; left->begin < left->end; left->begin += sizeof fd) {
+        memcpy(&fd, left->bytes + left->begin, sizeof fd);
+        close(fd);
+    }
+}
+
+static void free_left(struct poller *poller, struct uring_entry *entry, bool listens)
+{
+    if (entry->left && listens)
+        close_connections(entry->left);
+    memory_free(poller->allocator, entry->left);
+    entry->left = NULL;
+    entry->error = 0;
+}
+
+/* The one who would have been told is not there any more. */
+static void give_back(struct poller *poller, const struct uring_event *event)
+{
+    switch (uring_tag_of(event->user_data)) {
+    case TAG_ACCEPT:
+        if (event->result >= 0)
+            close(event->result);
+        break;
+    case TAG_RECEIVE:
+        if (event->data)
+            pool_give(poller, &poller->uring->streams, pool_number(event->flags));
+        break;
+    case TAG_MESSAGE:
+        if (event->data)
+            pool_give(poller, &poller->uring->messages, pool_number(event->flags));
+        break;
+    default:
+        break;
+    }
+}
+
+/* Errors that say that the operation is to be tried again, and not what became of it. */
+static bool is_no_result(int result)
+{
+    return result == -ECANCELED || result == -EINTR || result == -EAGAIN || result == -ENOBUFS;
+}
+
+/* An end of the input need not be kept: it comes again. */
+static void keep_result(struct poller *poller, struct uring_entry *entry,
+                        const struct uring_event *event, const void *memory)
+{
+    enum uring_tag tag = uring_tag_of(event->user_data);
+    if (tag == TAG_ACCEPT && event->result >= 0) {
+        put_aside(poller, entry, &event->result, sizeof event->result);
+        if (entry->error)
+            close(event->result);
+    } else if (tag == TAG_MESSAGE && event->data) {
+        uring_put_message_aside(poller, entry, event);
+    } else if (event->result > 0 && memory) {
+        put_aside(poller, entry, memory, (size_t)event->result);
+    } else if (event->result < 0 && !is_no_result(event->result) && tag != TAG_ACCEPT) {
+        entry->error = event->result;
+    }
+    if (tag == TAG_RECEIVE || tag == TAG_MESSAGE)
+        give_back(poller, event);
+}
+
+/* ---- beginning ------------------------------------------------------------------------------- */
+
+/* The right to take part is the descriptor's: what is odd about it, ready.c can do. */
+static void attach(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    unsigned native = 0;
+    if (endpoint->flags & ENDPOINT_LISTENER)
+        native = ENDPOINT_NATIVE_IN;
+    else if (endpoint->flags & ENDPOINT_SOCKET && endpoint->flags & ENDPOINT_STREAM)
+        native = ENDPOINT_NATIVE_IN | ENDPOINT_NATIVE_OUT;
+    struct uring_entry *entry = native ? uring_find_or_make(poller, endpoint->fd) : NULL;
+    if (!entry)
+        return;
+    entry->generation = (entry->generation + 1) & 0xffffff;
+    entry->endpoint = endpoint;
+    entry->flags = 0;
+    entry->turn = poller->uring->turn - 1;
+    endpoint->flags |= native;
+}
+
+static int start_in(struct poller *poller, struct evloop_operation *operation, unsigned kind)
+{
+    struct evloop_endpoint *endpoint = operation->endpoint;
+    operation->kind = kind;
+    endpoint->in = operation;
+    poller->uring->used = true;
+    uring_queue(poller->uring, entry_of(poller, endpoint), ENTRY_QUEUE_IN);
+    return OPERATION_STARTED;
+}
+
+static int start_accept(struct poller *poller, struct evloop_operation *operation)
+{
+    return start_in(poller, operation, KIND_ACCEPT);
+}
+
+/* Small pieces would use up whole buffers, of which there have to be many then. */
+static int open_streams(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    bool incremental = uring->features.incremental;
+    unsigned count = incremental ? INCREMENTAL_BUFFERS : PLAIN_BUFFERS;
+    if (uring->streams.ring)
+        return 0;
+    int err = uring_own(poller);
+    return err ? err
+               : pool_open(poller, &uring->streams, POOL_STREAMS, count,
+                           poller->receive_memory / count, incremental);
+}
+
+/* Where there is no memory for the kernel's buffers, one buffer of the loop's will do. */
+static int start_receive(struct poller *poller, struct evloop_operation *operation, void *memory,
+                         size_t size)
+{
+    struct evloop_endpoint *endpoint = operation->endpoint;
+    const struct uring_entry *entry = entry_of(poller, endpoint);
+    int err = 0;
+    if (!memory && !(endpoint->flags & ENDPOINT_TAKES_FDS))
+        err = open_streams(poller);
+    if (err && !entry->left && !entry->error) {
+        endpoint->flags &= ~(unsigned)ENDPOINT_NATIVE_IN;
+        return ready_receive(poller, operation, memory, size);
+    }
+    if (!err && !memory && entry->left)
+        err = buffers_ready(poller);
+    if (err)
+        return err;
+    operation->memory = memory;
+    operation->size = size;
+    return start_in(poller, operation, KIND_RECEIVE);
+}
+
+static void start_out(struct poller *poller, struct evloop_operation *operation, unsigned kind,
+                      unsigned flags)
+{
+    struct uring_entry *entry = entry_of(poller, operation->endpoint);
+    operation->kind = kind;
+    operation->endpoint->out = operation;
+    entry->flags |= flags;
+    poller->uring->used = true;
+    uring_queue(poller->uring, entry, ENTRY_QUEUE_OUT);
+}
+
+/* Tried at once, so that it is refused in the same way everywhere. */
+static void start_connect(struct poller *poller, struct evloop_operation *operation,
+                          const struct sockaddr *address, socklen_t size)
+{
+    operation->result = transfer_connect(operation->endpoint->fd, address, size);
+    if (operation->result == -EINPROGRESS)
+        start_out(poller, operation, KIND_CONNECT, ENTRY_WANTS_ROOM);
+    else
+        start_out(poller, operation, KIND_CONNECTED, 0);
+}
+
+int uring_make_scratch(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    if (!uring->scratch)
+        uring->scratch =
+            (struct uring_scratch *)memory_zalloc(poller->allocator, sizeof *uring->scratch);
+    return uring->scratch ? 0 : -ENOMEM;
+}
+
+static ssize_t start_send(struct poller *poller, struct evloop_operation *operation)
+{
+    int err = uring_make_scratch(poller);
+    if (err)
+        return err;
+    start_out(poller, operation, KIND_SEND, 0);
+    return OPERATION_STARTED;
+}
+
+/* ---- handing over ---------------------------------------------------------------------------- */
+
+static bool push(struct poller *poller, enum uring_tag tag, const struct uring_entry *entry,
+                 ssize_t result)
+{
+    struct uring_event event = {.user_data = uring_user_data(tag, entry, entry->endpoint->fd),
+                                .result = (int32_t)result};
+    if (uring_reserve(poller, 1) != 0)
+        return false;
+    uring_push(poller, &event);
+    return true;
+}
+
+/* Descriptors that come beside the bytes are ready.c's to receive. */
+static bool leave_to_readiness(struct poller *poller, struct uring_entry *entry)
+{
+    struct evloop_endpoint *endpoint = entry->endpoint;
+    struct evloop_operation *operation = endpoint->in;
+    int err = ready_receive(poller, operation, operation->memory, operation->size);
+    if (err != OPERATION_STARTED)
+        return push(poller, TAG_INTO, entry, err);
+    endpoint->flags &= ~(unsigned)ENDPOINT_NATIVE_IN;
+    return true;
+}
+
+static bool picks_buffer(const struct evloop_operation *operation)
+{
+    return operation->kind == KIND_RECEIVE && !operation->memory;
+}
+
+static enum uring_tag fill_in(struct poller *poller, const struct uring_entry *entry,
+                              struct io_uring_sqe *request)
+{
+    const struct evloop_operation *operation = entry->endpoint->in;
+    int fd = entry->endpoint->fd;
+    if (entry->flags & ENTRY_AWAITS_CLIENT) {
+        io_uring_prep_poll_add(request, fd, POLLIN);
+        return TAG_READABLE;
+    }
+    if (operation->kind == KIND_ACCEPT) {
+        io_uring_prep_multishot_accept(request, fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        return TAG_ACCEPT;
+    }
+    if (operation->kind == KIND_RECEIVE_MESSAGES) {
+        uring_fill_messages(poller, operation, request);
+        return TAG_MESSAGE;
+    }
+    if (!picks_buffer(operation)) {
+        io_uring_prep_recv(request, fd, operation->memory, operation->size, 0);
+        return TAG_INTO;
+    }
+    io_uring_prep_recv_multishot(request, fd, NULL, 0, 0);
+    request->flags |= IOSQE_BUFFER_SELECT;
+    request->buf_group = POOL_STREAMS;
+    if (poller->uring->features.bundles && !poller->uring->streams.incremental)
+        request->ioprio |= URING_RECEIVE_BUNDLE;
+    return TAG_RECEIVE;
+}
+
+/* What is left of the last operation is told first. */
+static bool prepare_in(struct poller *poller, struct uring_entry *entry)
+{
+    struct uring *uring = poller->uring;
+    const struct evloop_operation *operation = entry->endpoint->in;
+    if (entry->left || entry->error)
+        return push(poller, TAG_LEFT, entry, 0);
+    if (entry->endpoint->flags & ENDPOINT_TAKES_FDS)
+        return leave_to_readiness(poller, entry);
+    if ((picks_buffer(operation) && uring->streams.available == 0) ||
+        (operation->kind == KIND_RECEIVE_MESSAGES && uring->messages.available == 0)) {
+        list_append(&uring->starved, &entry->starved);
+        return true;
+    }
+    struct io_uring_sqe *request = ring_request(&uring->ring);
+    if (!request)
+        return false;
+    entry->in_tag = fill_in(poller, entry, request);
+    entry->flags &= ~(unsigned)ENTRY_AWAITS_CLIENT;
+    entry->flags |= ENTRY_IN_FLIGHT;
+    request->user_data = uring_user_data(entry->in_tag, entry, entry->endpoint->fd);
+    return true;
+}
+
+static bool prepare_poll(struct uring *uring, struct uring_entry *entry)
+{
+    int fd = entry->endpoint->fd;
+    struct io_uring_sqe *request = ring_request(&uring->ring);
+    if (!request)
+        return false;
+    io_uring_prep_poll_add(request, fd, POLLOUT);
+    request->user_data = uring_user_data(TAG_ROOM, entry, fd);
+    entry->out_tag = TAG_ROOM;
+    entry->flags &= ~(unsigned)ENTRY_WANTS_ROOM;
+    entry->flags |= ENTRY_OUT_FLIGHT;
+    return true;
+}
+
+static bool prepare_send(struct uring *uring, struct uring_entry *entry,
+                         const struct evloop_outgoing *outgoing)
+{
+    struct uring_scratch *scratch = uring->scratch;
+    int fd = entry->endpoint->fd;
+    struct io_uring_sqe *request = ring_request(&uring->ring);
+    if (!request)
+        return false;
+    if (outgoing->iov_count == 1) {
+        io_uring_prep_send(request, fd, outgoing->iov->iov_base, outgoing->iov->iov_len,
+                           MSG_NOSIGNAL);
+    } else {
+        struct msghdr *header = &scratch->headers[scratch->headers_used++];
+        memset(header, 0, sizeof *header);
+        header->msg_iov = outgoing->iov;
+        header->msg_iovlen = outgoing->iov_count;
+        scratch->iov_used += outgoing->iov_count;
+        io_uring_prep_sendmsg(request, fd, header, MSG_NOSIGNAL);
+    }
+    request->user_data = uring_user_data(TAG_SEND, entry, fd);
+    entry->out_tag = TAG_SEND;
+    entry->flags |= ENTRY_OUT_FLIGHT;
+    return true;
+}
+
+/* Whether there is room for one more in what the queued requests point to. */
+static bool has_scratch(struct uring *uring)
+{
+    struct uring_scratch *scratch = uring->scratch;
+    if (scratch->iov_used + IOV_AT_ONCE <= SEND_IOV && scratch->headers_used < SEND_HEADERS)
+        return true;
+    if (ring_submit(&uring->ring) != 0)
+        return false;
+    scratch->iov_used = 0;
+    scratch->headers_used = 0;
+    return true;
+}
+
+/* What cannot be a request. There is room for its result. */
+static ssize_t try_now(const struct evloop_endpoint *endpoint,
+                       const struct evloop_outgoing *outgoing)
+{
+    return outgoing->file >= 0 ? transfer_file(endpoint->fd, outgoing)
+                               : transfer_send(endpoint->fd, outgoing);
+}
+
+static bool prepare_out(struct poller *poller, struct uring_entry *entry)
+{
+    struct uring *uring = poller->uring;
+    struct evloop_operation *operation = entry->endpoint->out;
+    if (entry->flags & ENTRY_WANTS_ROOM)
+        return prepare_poll(uring, entry);
+    if (operation->kind == KIND_CONNECTED)
+        return push(poller, TAG_SEND, entry, operation->result);
+    if (uring_reserve(poller, 1) != 0 || !has_scratch(uring))
+        return false;
+    struct evloop_outgoing outgoing = {.iov = uring->scratch->iov + uring->scratch->iov_used,
+                                       .file = -1};
+    operation->gather(operation, &outgoing);
+    if (outgoing.file >= 0 || outgoing.fd_count > 0)
+        return push(poller, TAG_SEND, entry, try_now(entry->endpoint, &outgoing));
+    return prepare_send(uring, entry, &outgoing);
+}
+
+/* What the kernel's queue does not take now stays in ours. */
+void uring_prepare(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    list_link *link;
+    bool goes_on = true;
+    while (goes_on && (link = list_pop(&uring->queued))) {
+        struct uring_entry *entry = list_entry(link, struct uring_entry, queued);
+        if (entry->flags & ENTRY_QUEUE_IN) {
+            entry->flags &= ~(unsigned)ENTRY_QUEUE_IN;
+            goes_on = prepare_in(poller, entry);
+            if (!goes_on)
+                uring_queue(uring, entry, ENTRY_QUEUE_IN);
+        }
+        if (goes_on && entry->flags & ENTRY_QUEUE_OUT) {
+            entry->flags &= ~(unsigned)ENTRY_QUEUE_OUT;
+            goes_on = prepare_out(poller, entry);
+            if (!goes_on)
+                uring_queue(uring, entry, ENTRY_QUEUE_OUT);
+        }
+    }
+}
+
+/* ---- collecting ------------------------------------------------------------------------------ */
+
+/* The pieces of a bundle, but for the last: each fills its buffer. */
+static void split_bundle(struct poller *poller, struct ring_event *whole)
+{
+    struct uring *uring = poller->uring;
+    struct pool *pool = &uring->streams;
+    while (whole->result > (int32_t)pool->size) {
+        struct ring_event piece = *whole;
+        piece.result = (int32_t)pool->size;
+        piece.flags |= IORING_CQE_F_MORE;
+        uring_collect(poller, &piece);
+        unsigned short next = pool_after(pool, pool_number(whole->flags));
+        whole->flags &= (1u << IORING_CQE_BUFFER_SHIFT) - 1;
+        whole->flags |= (uint32_t)next << IORING_CQE_BUFFER_SHIFT;
+        whole->result -= piece.result;
+    }
+}
+
+static char *data_of(struct uring *uring, enum uring_tag tag, const struct ring_event *event)
+{
+    if (!(event->flags & IORING_CQE_F_BUFFER))
+        return NULL;
+    return pool_take(tag == TAG_MESSAGE ? &uring->messages : &uring->streams, event);
+}
+
+/* There is room for it. */
+void uring_collect(struct poller *poller, const struct ring_event *completion)
+{
+    struct uring *uring = poller->uring;
+    struct ring_event event = *completion;
+    enum uring_tag tag = uring_tag_of(event.user_data);
+    if (tag == TAG_NOTHING)
+        return;
+    if (tag == TAG_EPOLL) {
+        uring->epoll_armed = false;
+        uring->epoll_fired = true;
+        return;
+    }
+    struct uring_entry *entry = uring_find(uring, (int)(uint32_t)event.user_data);
+    bool ours =
+        entry && event.user_data == uring_user_data(tag, entry, (int)(uint32_t)event.user_data);
+    if (tag == TAG_RECEIVE && event.flags & IORING_CQE_F_BUFFER && !uring->streams.incremental)
+        split_bundle(poller, &event);
+    if (ours && !(event.flags & IORING_CQE_F_MORE))
+        entry->flags &= ~(unsigned)(is_in(tag) ? ENTRY_IN_FLIGHT : ENTRY_OUT_FLIGHT);
+    struct uring_event collected = {.user_data = event.user_data,
+                                    .result = event.result,
+                                    .flags = event.flags,
+                                    .data = data_of(uring, tag, &event)};
+    if (ours)
+        uring_push(poller, &collected);
+    else
+        give_back(poller, &collected);
+}
+
+/* ---- telling: in ----------------------------------------------------------------------------- */
+
+static bool end_in(struct uring_entry *entry, int result)
+{
+    struct evloop_operation *operation = entry->endpoint->in;
+    struct evloop_completion completion = {.result = result};
+    entry->endpoint->in = NULL;
+    operation->done(operation, &completion);
+    return true;
+}
+
+/* Of one connection, which the next has nothing to do with. */
+static bool client_waits(int fd)
+{
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    return poll(&readable, 1, 0) != 0;
+}
+
+static bool accept_failed(struct poller *poller, struct uring_entry *entry, int err)
+{
+    bool short_of_descriptors = err == -EMFILE || err == -ENFILE;
+    if (short_of_descriptors && !client_waits(entry->endpoint->fd)) {
+        /* it wants a number before it looks for a client */
+        entry->flags |= ENTRY_AWAITS_CLIENT;
+        uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
+        return false;
+    }
+    if (is_no_result(err) || ready_accept_passes(err)) {
+        uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
+        return false;
+    }
+    return end_in(entry, err);
+}
+
+static bool tell_connection(struct uring_entry *entry, int fd)
+{
+    struct evloop_operation *operation = entry->endpoint->in;
+    struct evloop_completion completion = {.result = fd, .more = true};
+    operation->done(operation, &completion);
+    return true;
+}
+
+static bool tell_accept(struct poller *poller, struct uring_entry *entry,
+                        const struct uring_event *event)
+{
+    if (event->result < 0)
+        return accept_failed(poller, entry, event->result);
+    if (!(event->flags & IORING_CQE_F_MORE))
+        uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
+    return tell_connection(entry, event->result);
+}
+
+/* The next piece, if it lies behind this one in memory: they are told as one. */
+static bool take_next_piece(struct uring *uring, struct uring_event *event)
+{
+    if (uring->to_tell == 0)
+        return false;
+    const struct uring_event *next = event_at(&uring->events, 0);
+    if (next->user_data != event->user_data || next->data != event->data + event->result ||
+        next->result <= 0 || pool_number(next->flags) != pool_number(event->flags))
+        return false;
+    event->result += next->result;
+    event->flags = next->flags;
+    return true;
+}
+
+static bool lend_piece(struct poller *poller, struct uring_entry *entry, struct uring_event event)
+{
+    struct uring *uring = poller->uring;
+    struct evloop_operation *operation = entry->endpoint->in;
+    unsigned short number = pool_number(event.flags);
+    unsigned pieces = 1;
+    while (take_next_piece(uring, &event)) {
+        pop(poller);
+        pieces++;
+    }
+    if (!(event.flags & IORING_CQE_F_MORE))
+        uring_queue(uring, entry, ENTRY_QUEUE_IN);
+    struct evloop_completion completion = {
+        .result = event.result, .more = true, .data = event.data};
+    uring->lent = event.data;
+    uring->lent_size = (size_t)event.result;
+    uring->lent_number = number;
+    operation->done(operation, &completion);
+    uring->lent = NULL;
+    while (pieces-- > 0)
+        pool_give(poller, &uring->streams, number);
+    return true;
+}
+
+static bool tell_receive(struct poller *poller, struct uring_entry *entry,
+                         const struct uring_event *event)
+{
+    if (event->result > 0 && event->data)
+        return lend_piece(poller, entry, *event);
+    give_back(poller, event);
+    if (is_no_result(event->result)) {
+        uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
+        return false;
+    }
+    return end_in(entry, event->result);
+}
+
+static bool tell_into(struct poller *poller, struct uring_entry *entry,
+                      const struct uring_event *event)
+{
+    if (!is_no_result(event->result))
+        return end_in(entry, event->result);
+    uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
+    return false;
+}
+
+/* The error is told when nothing else is left. */
+static bool end_with_error(struct uring_entry *entry)
+{
+    int err = entry->error;
+    entry->error = 0;
+    return end_in(entry, err);
+}
+
+/* Takes up to size bytes of what is left. */
+static size_t take_left(struct poller *poller, struct uring_entry *entry, void *memory, size_t size)
+{
+    struct uring_left *left = entry->left;
+    size_t rest = left->end - left->begin;
+    size_t n = size < rest ? size : rest;
+    memcpy(memory, left->bytes + left->begin, n);
+    left->begin += n;
+    if (n == rest) {
+        memory_free(poller->allocator, left);
+        entry->left = NULL;
+    }
+    return n;
+}
+
+/* Then it goes on with what is left, or with the kernel. */
+static bool tell_left(struct poller *poller, struct uring_entry *entry)
+{
+    struct evloop_operation *operation = entry->endpoint->in;
+    if (!entry->left)
+        return end_with_error(entry);
+    if (operation->kind == KIND_RECEIVE && operation->memory)
+        return end_in(entry, (int)take_left(poller, entry, operation->memory, operation->size));
+    uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
+    if (operation->kind == KIND_RECEIVE_MESSAGES)
+        return uring_tell_left_messages(poller, entry);
+    if (operation->kind == KIND_ACCEPT) {
+        int fd;
+        take_left(poller, entry, &fd, sizeof fd);
+        return tell_connection(entry, fd);
+    }
+    struct evloop_completion completion = {.more = true, .data = buffers_current(poller)};
+    completion.result = (ssize_t)take_left(poller, entry, completion.data, poller->buffers.size);
+    operation->done(operation, &completion);
+    return true;
+}
+
+static bool tell_in(struct poller *poller, struct uring_entry *entry,
+                    const struct uring_event *event)
+{
+    entry->turn = poller->uring->turn;
+    switch (uring_tag_of(event->user_data)) {
+    case TAG_ACCEPT:
+        return tell_accept(poller, entry, event);
+    case TAG_RECEIVE:
+        return tell_receive(poller, entry, event);
+    case TAG_INTO:
+        return tell_into(poller, entry, event);
+    case TAG_MESSAGE:
+        return uring_tell_messages(poller, entry, event);
+    case TAG_LEFT:
+        return tell_left(poller, entry);
+    default:
+        uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
+        return false;
+    }
+}
+
+/* ---- telling: out ---------------------------------------------------------------------------- */
+
+static bool end_out(struct uring_entry *entry, ssize_t result)
+{
+    struct evloop_operation *operation = entry->endpoint->out;
+    struct evloop_completion completion = {.result = result};
+    entry->endpoint->out = NULL;
+    operation->done(operation, &completion);
+    return true;
+}
+
+static bool tell_out(struct poller *poller, struct uring_entry *entry,
+                     const struct uring_event *event)
+{
+    struct evloop_operation *operation = entry->endpoint->out;
+    bool room = uring_tag_of(event->user_data) == TAG_ROOM;
+    if (operation->kind == KIND_CONNECTED)
+        return end_out(entry, event->result);
+    if (room && operation->kind == KIND_CONNECT && event->result >= 0)
+        return end_out(entry, transfer_connected(entry->endpoint->fd));
+    if (!room && !is_no_result(event->result) && event->result != -EINPROGRESS)
+        return end_out(entry, event->result);
+    if (event->result == -EAGAIN || event->result == -EINPROGRESS ||
+        operation->kind == KIND_CONNECT)
+        entry->flags |= ENTRY_WANTS_ROOM;
+    uring_queue(poller->uring, entry, ENTRY_QUEUE_OUT);
+    return false;
+}
+
+/*
+ * What came before a connection was lost is told before a send finds out that it is. An error is
+ * told once by the kernel: a send that took it leaves an end to a receive, which was none.
+ */
+static bool tell_failed_send(struct poller *poller, struct uring_entry *entry,
+                             const struct uring_event *event)
+{
+    struct uring *uring = poller->uring;
+    size_t i = find_event(uring, entry, entry->endpoint->fd, true);
+    if (i >= uring->to_tell || entry->turn == uring->turn)
+        return tell_out(poller, entry, event);
+    struct uring_event in = take_out(poller, i);
+    push_front(poller, event);
+    if (in.result == 0 && event->result == -ECONNRESET)
+        in.result = -ECONNRESET;
+    return tell_in(poller, entry, &in);
+}
+
+static bool tell(struct poller *poller, const struct uring_event *event)
+{
+    struct uring *uring = poller->uring;
+    struct uring_entry *entry = uring_find(uring, (int)(uint32_t)event->user_data);
+    enum uring_tag tag = uring_tag_of(event->user_data);
+    if (!is_in(tag))
+        return event->result < 0 ? tell_failed_send(poller, entry, event)
+                                 : tell_out(poller, entry, event);
+    if (entry->turn == uring->turn && tag != TAG_ACCEPT) {
+        uring_push(poller, event); /* into the place from which it was taken */
+        return false;
+    }
+    return tell_in(poller, entry, event);
+}
+
+static bool next_completion(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    while (uring->to_tell > 0) {
+        struct uring_event event = pop(poller);
+        if (tell(poller, &event))
+            return true;
+    }
+    return false;
+}
+
+/* ---- ending ---------------------------------------------------------------------------------- */
+
+/*
+ * Returns when the kernel has let go of it. A cancellation that finds nothing means that the target
+ * is just coming to its end.
+ */
+static void settle(struct poller *poller, struct uring_entry *entry, unsigned flag)
+{
+    int fd = entry->endpoint->fd;
+    int err = entry->flags & flag ? uring_own(poller) : 0;
+    while (!err && entry->flags & flag) {
+        enum uring_tag tag = flag == ENTRY_IN_FLIGHT ? entry->in_tag : entry->out_tag;
+        err = uring_cancel(poller, uring_user_data(tag, entry, fd));
+    }
+    if (err) { /* what comes later is nobody's */
+        entry->generation = (entry->generation + 1) & 0xffffff;
+        entry->flags &= ~flag;
+    }
+}
+
+static void cancel_in(struct poller *poller, struct uring_entry *entry)
+{
+    struct evloop_endpoint *endpoint = entry->endpoint;
+    struct evloop_operation *operation = endpoint->in;
+    settle(poller, entry, ENTRY_IN_FLIGHT);
+    unqueue(entry, ENTRY_QUEUE_IN);
+    endpoint->in = NULL;
+    for (size_t i; (i = find_event(poller->uring, entry, endpoint->fd, true)) <
+                   poller->uring->events.count;) {
+        struct uring_event event = take_out(poller, i);
+        keep_result(poller, entry, &event,
+                    uring_tag_of(event.user_data) == TAG_INTO ? operation->memory : event.data);
+    }
+}
+
+static size_t cancel_out(struct poller *poller, struct uring_entry *entry)
+{
+    struct evloop_endpoint *endpoint = entry->endpoint;
+    struct uring *uring = poller->uring;
+    settle(poller, entry, ENTRY_OUT_FLIGHT);
+    unqueue(entry, ENTRY_QUEUE_OUT | ENTRY_WANTS_ROOM);
+    endpoint->out = NULL;
+    size_t i = find_event(uring, entry, endpoint->fd, false);
+    if (i == uring->events.count)
+        return 0;
+    struct uring_event event = take_out(poller, i);
+    bool sent = uring_tag_of(event.user_data) == TAG_SEND && event.result > 0;
+    return sent ? (size_t)event.result : 0;
+}
+
+static size_t cancel(struct poller *poller, struct evloop_operation *operation)
+{
+    struct evloop_endpoint *endpoint = operation->endpoint;
+    if (endpoint->in == operation && endpoint->flags & ENDPOINT_NATIVE_IN)
+        cancel_in(poller, entry_of(poller, endpoint));
+    else if (endpoint->out == operation && endpoint->flags & ENDPOINT_NATIVE_OUT)
+        return cancel_out(poller, entry_of(poller, endpoint));
+    else
+        return ready_cancel(poller, operation);
+    return 0;
+}
+
+static bool holds(const struct poller *poller, const struct evloop_endpoint *endpoint)
+{
+    const struct uring_entry *entry = entry_of(poller, endpoint);
+    return entry->left || entry->error;
+}
+
+static void detach(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    struct uring_entry *entry = entry_of(poller, endpoint);
+    if (endpoint->in && endpoint->flags & ENDPOINT_NATIVE_IN)
+        cancel_in(poller, entry);
+    if (endpoint->out && endpoint->flags & ENDPOINT_NATIVE_OUT)
+        cancel_out(poller, entry);
+    free_left(poller, entry, endpoint->flags & ENDPOINT_LISTENER);
+    entry->endpoint = NULL;
+    entry->generation = (entry->generation + 1) & 0xffffff;
+}
+
+static void take_fds(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    struct evloop_operation *operation = endpoint->in;
+    if (!operation)
+        return;
+    cancel_in(poller, entry_of(poller, endpoint));
+    start_in(poller, operation, operation->kind);
+}
+
+static int keep_buffer(struct poller *poller, const void *data)
+{
+    struct uring *uring = poller->uring;
+    uintptr_t place = (uintptr_t)data;
+    uintptr_t first = (uintptr_t)uring->lent;
+    if (!uring->lent || place < first || place >= first + uring->lent_size)
+        return -EINVAL;
+    int err = pool_keep(poller, &uring->streams, uring->lent_number);
+    if (!err)
+        uring->lent = NULL;
+    return err;
+}
+
+static int release_buffer(struct poller *poller, const void *data)
+{
+    return pool_release(poller, &poller->uring->streams, (const char *)data);
+}
+
+const struct poller_operations uring_operations = {
+    .attach = attach,
+    .detach = detach,
+    .holds = holds,
+    .accept = start_accept,
+    .connect = start_connect,
+    .receive = start_receive,
+    .send = start_send,
+    .receive_messages = uring_receive_messages,
+    .cancel = cancel,
+    .take_fds = take_fds,
+    .next_completion = next_completion,
+    .keep_buffer = keep_buffer,
+    .release_buffer = release_buffer,
+};
+
+/* ---- another ring ---------------------------------------------------------------------------- */
+
+static void restart(struct poller *poller, struct uring_entry *entry)
+{
+    struct uring *uring = poller->uring;
+    if (entry->flags & ENTRY_OUT_FLIGHT && entry->out_tag == TAG_ROOM)
+        entry->flags |= ENTRY_WANTS_ROOM;
+    if (entry->flags & ENTRY_IN_FLIGHT)
+        uring_queue(uring, entry, ENTRY_QUEUE_IN);
+    if (entry->flags & ENTRY_OUT_FLIGHT)
+        uring_queue(uring, entry, ENTRY_QUEUE_OUT);
+    entry->flags &= ~(unsigned)(ENTRY_IN_FLIGHT | ENTRY_OUT_FLIGHT);
+}
+
+void uring_restart_all(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    for (size_t i = 0; i < uring->page_count; i++)
+        for (size_t j = 0; uring->pages[i] && j < ENTRIES_A_PAGE; j++)
+            restart(poller, &uring->pages[i]->of[j]);
+}
+
+void uring_forget_all(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    for (size_t i = 0; i < uring->events.count; i++) {
+        const struct uring_event *event = event_at(&uring->events, i);
+        if (uring_tag_of(event->user_data) == TAG_ACCEPT && event->result >= 0)
+            close(event->result);
+    }
+    uring->events.count = 0;
+    uring->to_tell = 0;
+    poller->collected = 0;
+    pool_forget(&uring->streams);
+    pool_forget(&uring->messages);
+    for (size_t i = 0; i < uring->page_count; i++)
+        for (size_t j = 0; uring->pages[i] && j < ENTRIES_A_PAGE; j++) {
+            struct uring_entry *entry = &uring->pages[i]->of[j];
+            if (entry->endpoint)
+                free_left(poller, entry, entry->endpoint->flags & ENDPOINT_LISTENER);
+        }
+}
