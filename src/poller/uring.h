@@ -82,6 +82,7 @@ struct uring_entry {
     struct uring_left *left;
     uint32_t generation; /* 24 bits */
     uint32_t turn;       /* in which the last completion in was told */
+    size_t told;         /* bytes, in that turn */
     int error;           /* to be told after what is left */
     unsigned flags;
     enum uring_tag in_tag; /* of what is in flight */
@@ -103,7 +104,7 @@ struct pool_buffer {
     unsigned kept;                   /* by users */
     bool filled;                     /* the kernel puts nothing more into it */
     unsigned short number;
-    char bytes[];
+    CACHE_ALIGNED char bytes[]; /* the kernel copies to odd places at half the speed */
 };
 
 /* Memory of one group, which the kernel picks from. */

@@ -50,8 +50,8 @@ static struct pool_buffer *make_buffer(struct poller *poller, size_t size, unsig
 static void free_buffer(struct poller *poller, struct pool_buffer *buffer)
 {
     if (buffer)
-        memory_free(poller->allocator, buffer->replacement);
-    memory_free(poller->allocator, buffer);
+        memory_free_aligned(poller->allocator, buffer->replacement);
+    memory_free_aligned(poller->allocator, buffer);
 }
 
 void pool_free(struct poller *poller, struct pool *pool)
@@ -228,7 +228,7 @@ static void let_go(struct poller *poller, struct pool_buffer *buffer, bool has_n
     if (--buffer->kept > 0)
         return;
     if (has_number) {
-        memory_free(poller->allocator, buffer->replacement);
+        memory_free_aligned(poller->allocator, buffer->replacement);
         buffer->replacement = NULL;
     } else {
         list_remove(&buffer->link);

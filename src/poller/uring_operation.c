@@ -15,7 +15,7 @@
 #include "poller/uring.h"
 #include "util/memory.h"
 
-enum { PLAIN_BUFFERS = 128, INCREMENTAL_BUFFERS = 8, EVENTS_AT_FIRST = 64 };
+enum { PLAIN_BUFFERS = 128, INCREMENTAL_BUFFERS = 16, EVENTS_AT_FIRST = 64 };
 
 static struct uring_entry *entry_of(const struct poller *poller,
                                     const struct evloop_endpoint *endpoint)
@@ -645,6 +645,7 @@ static bool lend_piece(struct poller *poller, struct uring_entry *entry, struct 
     }
     if (!(event.flags & IORING_CQE_F_MORE))
         uring_queue(uring, entry, ENTRY_QUEUE_IN);
+    entry->told += (size_t)event.result;
     struct evloop_completion completion = {
         .result = event.result, .more = true, .data = event.data};
     uring->lent = event.data;
@@ -727,6 +728,8 @@ static bool tell_left(struct poller *poller, struct uring_entry *entry)
 static bool tell_in(struct poller *poller, struct uring_entry *entry,
                     const struct uring_event *event)
 {
+    if (entry->turn != poller->uring->turn)
+        entry->told = 0;
     entry->turn = poller->uring->turn;
     switch (uring_tag_of(event->user_data)) {
     case TAG_ACCEPT:
@@ -792,6 +795,16 @@ static bool tell_failed_send(struct poller *poller, struct uring_entry *entry,
     return tell_in(poller, entry, &in);
 }
 
+/* Connections, which are here in any case; and bytes up to what one read takes elsewhere. */
+static bool may_tell_more(const struct poller *poller, const struct uring_entry *entry,
+                          const struct uring_event *event)
+{
+    enum uring_tag tag = uring_tag_of(event->user_data);
+    if (tag == TAG_RECEIVE && event->result > 0)
+        return entry->told + (size_t)event->result <= poller->buffers.size;
+    return tag == TAG_ACCEPT;
+}
+
 static bool tell(struct poller *poller, const struct uring_event *event)
 {
     struct uring *uring = poller->uring;
@@ -800,7 +813,7 @@ static bool tell(struct poller *poller, const struct uring_event *event)
     if (!is_in(tag))
         return event->result < 0 ? tell_failed_send(poller, entry, event)
                                  : tell_out(poller, entry, event);
-    if (entry->turn == uring->turn && tag != TAG_ACCEPT) {
+    if (entry->turn == uring->turn && !may_tell_more(poller, entry, event)) {
         uring_push(poller, event); /* into the place from which it was taken */
         return false;
     }
