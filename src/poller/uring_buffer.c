@@ -21,6 +21,7 @@ static void hand_over(struct pool *pool, struct pool_buffer *buffer)
     int mask = io_uring_buf_ring_mask(pool->count);
     buffer->used = 0;
     buffer->filled = false;
+    buffer->place = pool->tail;
     pool->order[pool->tail & (unsigned)mask] = buffer->number;
     io_uring_buf_ring_add(pool->ring, buffer->bytes, (unsigned)pool->size, buffer->number, mask, 0);
     io_uring_buf_ring_advance(pool->ring, 1);
@@ -161,11 +162,8 @@ char *pool_take(struct pool *pool, const struct ring_event *event)
 
 unsigned short pool_after(const struct pool *pool, unsigned short number)
 {
-    unsigned mask = pool->count - 1;
-    unsigned i = 0;
-    while (pool->order[i] != number)
-        i++;
-    return pool->order[(i + 1) & mask];
+    unsigned place = pool->buffers[number]->place + 1u;
+    return pool->order[place & (pool->count - 1)];
 }
 
 /* It lives on without a number; its replacement gets it. */
