@@ -269,6 +269,7 @@ static int uring_wait(struct poller *poller, uint64_t timeout_ns)
         timeout_ns = 0;
     err = lent ? wait_in_epoll(poller, timeout_ns) : wait_in_ring(poller, timeout_ns);
     uring->to_tell = uring->events.count;
+    uring->deferred = 0;
     return err;
 }
 

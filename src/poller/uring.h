@@ -140,7 +140,8 @@ struct uring {
     list_link queued;
     list_link starved; /* receives that wait for buffers */
     struct uring_events events;
-    size_t to_tell; /* of these, in this turn */
+    size_t to_tell;  /* of these, in this turn: the first ones */
+    size_t deferred; /* put off until the next turn: those behind them */
     uint32_t turn;
     bool epoll_armed; /* the ring polls the epoll instance */
     bool epoll_fired;

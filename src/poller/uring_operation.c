@@ -73,7 +73,10 @@ static struct uring_event take_out(struct poller *poller, size_t i)
 {
     struct uring *uring = poller->uring;
     struct uring_event event = *event_at(&uring->events, i);
-    uring->to_tell -= i < uring->to_tell;
+    if (i < uring->to_tell)
+        uring->to_tell--;
+    else if (i < uring->to_tell + uring->deferred)
+        uring->deferred--;
     for (; i > 0; i--)
         *event_at(&uring->events, i) = *event_at(&uring->events, i - 1);
     uring->events.first++;
@@ -109,6 +112,20 @@ void uring_push(struct poller *poller, const struct uring_event *event)
     events->count++;
     poller->collected++;
     *event_at(events, events->count - 1) = *event;
+}
+
+/*
+ * One that was taken just now is put off until the next turn: behind those of this one, but before
+ * what was collected since.
+ */
+static void put_off(struct poller *poller, const struct uring_event *event)
+{
+    struct uring *uring = poller->uring;
+    size_t place = uring->to_tell + uring->deferred++;
+    uring_push(poller, event);
+    for (size_t i = uring->events.count - 1; i > place; i--)
+        *event_at(&uring->events, i) = *event_at(&uring->events, i - 1);
+    *event_at(&uring->events, place) = *event;
 }
 
 static bool is_in(enum uring_tag tag)
@@ -816,7 +833,7 @@ static bool tell(struct poller *poller, const struct uring_event *event)
         return event->result < 0 ? tell_failed_send(poller, entry, event)
                                  : tell_out(poller, entry, event);
     if (entry->turn == uring->turn && tag != TAG_ACCEPT) {
-        uring_push(poller, event); /* into the place from which it was taken */
+        put_off(poller, event);
         return false;
     }
     return tell_in(poller, entry, event);
@@ -988,6 +1005,7 @@ void uring_forget_all(struct poller *poller)
     }
     uring->events.count = 0;
     uring->to_tell = 0;
+    uring->deferred = 0;
     poller->collected = 0;
     pool_forget(&uring->streams);
     pool_forget(&uring->messages);
