@@ -2,6 +2,7 @@
 #   EVLOOP_PLATFORM_SOURCES      the files that are this system's
 #   EVLOOP_PLATFORM_DEFINITIONS  for every source of the library
 #   EVLOOP_PLATFORM_LIBRARIES    what it links beside the C library and threads
+#   EVLOOP_HAVE_LIBURING         whether the io_uring backend is built
 #   EVLOOP_BACKENDS              the pollers' names, the best first
 
 include(CheckSymbolExists)
@@ -63,8 +64,8 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         list(APPEND EVLOOP_PLATFORM_DEFINITIONS EVLOOP_HAVE_EPOLL_PWAIT2)
     endif()
 
-    find_liburing(have_liburing without)
-    if(have_liburing)
+    find_liburing(EVLOOP_HAVE_LIBURING without)
+    if(EVLOOP_HAVE_LIBURING)
         list(APPEND EVLOOP_PLATFORM_SOURCES
             src/poller/poller_uring.c
             src/poller/uring_buffer.c
