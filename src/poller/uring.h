@@ -193,7 +193,7 @@ void uring_begin_turn(struct uring *uring);
 /* Hands what is queued to the kernel's queue. */
 void uring_prepare(struct poller *poller);
 /* Takes one completion of an operation: told later, or given back where it came from. */
-void uring_collect(struct poller *poller, const struct ring_event *event);
+void uring_collect(struct poller *poller, const struct ring_event *completion);
 /* For a new ring: nothing is in flight any more; what was is queued again. */
 void uring_restart_all(struct poller *poller);
 /* In a fork's child: what was collected is the parent's. */
