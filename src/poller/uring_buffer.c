@@ -38,13 +38,14 @@ static int tell_ring(struct poller *poller, struct pool *pool)
 
 /* ---- making and freeing ---------------------------------------------------------------------- */
 
-/* Zeroed: what checks memory does not see the kernel write to it. */
 static struct pool_buffer *make_buffer(struct poller *poller, size_t size, unsigned short number)
 {
-    struct pool_buffer *buffer = (struct pool_buffer *)memory_zalloc_aligned(
+    struct pool_buffer *buffer = (struct pool_buffer *)memory_alloc_aligned(
         poller->allocator, sizeof(struct pool_buffer) + size, CACHE_LINE);
-    if (buffer)
-        buffer->number = number;
+    if (!buffer)
+        return NULL;
+    memset(buffer, 0, sizeof *buffer);
+    buffer->number = number;
     return buffer;
 }
 

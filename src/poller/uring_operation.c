@@ -15,7 +15,12 @@
 #include "poller/uring.h"
 #include "util/memory.h"
 
-enum { PLAIN_BUFFERS = 128, INCREMENTAL_BUFFERS = 16, EVENTS_AT_FIRST = 64 };
+enum {
+    INCREMENTAL_BUFFERS = 16,
+    PLAIN_BUFFERS = 128,
+    PLAIN_SHARES = 32, /* of the memory that was asked for */
+    EVENTS_AT_FIRST = 64
+};
 
 static struct uring_entry *entry_of(const struct poller *poller,
                                     const struct evloop_endpoint *endpoint)
@@ -296,18 +301,20 @@ static int start_accept(struct poller *poller, struct evloop_operation *operatio
     return start_in(poller, operation, KIND_ACCEPT);
 }
 
-/* Small pieces would use up whole buffers, of which there have to be many then. */
+/*
+ * Where every piece uses up a whole buffer, however small it is, there have to be many; most of
+ * their memory is then never touched.
+ */
 static int open_streams(struct poller *poller)
 {
     struct uring *uring = poller->uring;
     bool incremental = uring->features.incremental;
     unsigned count = incremental ? INCREMENTAL_BUFFERS : PLAIN_BUFFERS;
+    size_t size = poller->receive_memory / (incremental ? INCREMENTAL_BUFFERS : PLAIN_SHARES);
     if (uring->streams.ring)
         return 0;
     int err = uring_own(poller);
-    return err ? err
-               : pool_open(poller, &uring->streams, POOL_STREAMS, count,
-                           poller->receive_memory / count, incremental);
+    return err ? err : pool_open(poller, &uring->streams, POOL_STREAMS, count, size, incremental);
 }
 
 /* Where there is no memory for the kernel's buffers, one buffer of the loop's will do. */
