@@ -73,7 +73,10 @@ static struct uring_event take_out(struct poller *poller, size_t i)
 {
     struct uring *uring = poller->uring;
     struct uring_event event = *event_at(&uring->events, i);
-    uring->to_tell -= i < uring->to_tell;
+    if (i < uring->to_tell)
+        uring->to_tell--;
+    else if (i < uring->to_tell + uring->deferred)
+        uring->deferred--;
     for (; i > 0; i--)
         *event_at(&uring->events, i) = *event_at(&uring->events, i - 1);
     uring->events.first++;
@@ -109,6 +112,20 @@ void uring_push(struct poller *poller, const struct uring_event *event)
     events->count++;
     poller->collected++;
     *event_at(events, events->count - 1) = *event;
+}
+
+/*
+ * One that was taken just now is put off until the next turn: behind those of this one, but before
+ * what was collected since.
+ */
+static void put_off(struct poller *poller, const struct uring_event *event)
+{
+    struct uring *uring = poller->uring;
+    size_t place = uring->to_tell + uring->deferred++;
+    uring_push(poller, event);
+    for (size_t i = uring->events.count - 1; i > place; i--)
+        *event_at(&uring->events, i) = *event_at(&uring->events, i - 1);
+    *event_at(&uring->events, place) = *event;
 }
 
 static bool is_in(enum uring_tag tag)
@@ -241,7 +258,7 @@ static int start_in(struct poller *poller, struct evloop_operation *operation, u
     struct evloop_endpoint *endpoint = operation->endpoint;
     operation->kind = kind;
     endpoint->in = operation;
-    poller->uring->used = true;
+    atomic_set(&poller->native, true, seq_cst);
     uring_queue(poller->uring, entry_of(poller, endpoint), ENTRY_QUEUE_IN);
     return OPERATION_STARTED;
 }
@@ -294,7 +311,7 @@ static void start_out(struct poller *poller, struct evloop_operation *operation,
     operation->kind = kind;
     operation->endpoint->out = operation;
     entry->flags |= flags;
-    poller->uring->used = true;
+    atomic_set(&poller->native, true, seq_cst);
     uring_queue(poller->uring, entry, ENTRY_QUEUE_OUT);
 }
 
@@ -633,6 +650,19 @@ static bool take_next_piece(struct uring *uring, struct uring_event *event)
     return true;
 }
 
+/* What is more than one read may bring stays, in the place from which the piece was taken. */
+static bool leave_rest(struct poller *poller, struct uring_event *event)
+{
+    struct uring_event rest = *event;
+    if ((size_t)event->result <= poller->buffers.size)
+        return false;
+    event->result = (int32_t)poller->buffers.size;
+    rest.result -= event->result;
+    rest.data += event->result;
+    push_front(poller, &rest);
+    return true;
+}
+
 static bool lend_piece(struct poller *poller, struct uring_entry *entry, struct uring_event event)
 {
     struct uring *uring = poller->uring;
@@ -643,9 +673,10 @@ static bool lend_piece(struct poller *poller, struct uring_entry *entry, struct 
         pop(poller);
         pieces++;
     }
-    if (!(event.flags & IORING_CQE_F_MORE))
+    if (leave_rest(poller, &event))
+        pieces--; /* the rest is one */
+    else if (!(event.flags & IORING_CQE_F_MORE))
         uring_queue(uring, entry, ENTRY_QUEUE_IN);
-    entry->told += (size_t)event.result;
     struct evloop_completion completion = {
         .result = event.result, .more = true, .data = event.data};
     uring->lent = event.data;
@@ -728,8 +759,6 @@ static bool tell_left(struct poller *poller, struct uring_entry *entry)
 static bool tell_in(struct poller *poller, struct uring_entry *entry,
                     const struct uring_event *event)
 {
-    if (entry->turn != poller->uring->turn)
-        entry->told = 0;
     entry->turn = poller->uring->turn;
     switch (uring_tag_of(event->user_data)) {
     case TAG_ACCEPT:
@@ -795,16 +824,6 @@ static bool tell_failed_send(struct poller *poller, struct uring_entry *entry,
     return tell_in(poller, entry, &in);
 }
 
-/* Connections, which are here in any case; and bytes up to what one read takes elsewhere. */
-static bool may_tell_more(const struct poller *poller, const struct uring_entry *entry,
-                          const struct uring_event *event)
-{
-    enum uring_tag tag = uring_tag_of(event->user_data);
-    if (tag == TAG_RECEIVE && event->result > 0)
-        return entry->told + (size_t)event->result <= poller->buffers.size;
-    return tag == TAG_ACCEPT;
-}
-
 static bool tell(struct poller *poller, const struct uring_event *event)
 {
     struct uring *uring = poller->uring;
@@ -813,8 +832,8 @@ static bool tell(struct poller *poller, const struct uring_event *event)
     if (!is_in(tag))
         return event->result < 0 ? tell_failed_send(poller, entry, event)
                                  : tell_out(poller, entry, event);
-    if (entry->turn == uring->turn && !may_tell_more(poller, entry, event)) {
-        uring_push(poller, event); /* into the place from which it was taken */
+    if (entry->turn == uring->turn && tag != TAG_ACCEPT) {
+        put_off(poller, event);
         return false;
     }
     return tell_in(poller, entry, event);
@@ -986,6 +1005,7 @@ void uring_forget_all(struct poller *poller)
     }
     uring->events.count = 0;
     uring->to_tell = 0;
+    uring->deferred = 0;
     poller->collected = 0;
     pool_forget(&uring->streams);
     pool_forget(&uring->messages);
