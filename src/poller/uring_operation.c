@@ -140,13 +140,21 @@ static bool concerns(const struct uring_event *event, const struct uring_entry *
     return event->user_data == uring_user_data(tag, entry, fd) && is_in(tag) == in;
 }
 
-/* The first one of a direction; events.count: there is none. */
+/* The place of the nth in age: of one endpoint's, what was put off came before what is to be told. */
+static size_t by_age(const struct uring *uring, size_t n)
+{
+    if (n < uring->deferred)
+        return uring->to_tell + n;
+    return n < uring->deferred + uring->to_tell ? n - uring->deferred : n;
+}
+
+/* The place of the oldest of a direction; events.count: there is none. */
 static size_t find_event(struct uring *uring, const struct uring_entry *entry, int fd, bool in)
 {
-    size_t i = 0;
-    while (i < uring->events.count && !concerns(event_at(&uring->events, i), entry, fd, in))
-        i++;
-    return i;
+    for (size_t n = 0; n < uring->events.count; n++)
+        if (concerns(event_at(&uring->events, by_age(uring, n)), entry, fd, in))
+            return by_age(uring, n);
+    return uring->events.count;
 }
 
 /* ---- putting aside --------------------------------------------------------------------------- */
