@@ -108,6 +108,7 @@ static void uring_close(struct poller *poller)
         memory_free(poller->allocator, uring->pages[i]);
     memory_free(poller->allocator, uring->pages);
     memory_free(poller->allocator, uring->events.ring);
+    memory_free(poller->allocator, uring->late.ring);
     memory_free(poller->allocator, uring->scratch);
     memory_free(poller->allocator, uring);
     poller->uring = NULL;
@@ -221,7 +222,7 @@ int uring_cancel(struct poller *poller, uint64_t user_data)
 static int wait_in_ring(struct poller *poller, uint64_t timeout_ns)
 {
     struct uring *uring = poller->uring;
-    if (arm_epoll(poller) != 0 || uring->epoll_fired || uring->events.count > 0)
+    if (arm_epoll(poller) != 0 || uring->epoll_fired || poller->collected > 0)
         timeout_ns = 0;
     int err = uring_turn(poller, timeout_ns);
     if (!uring->epoll_fired)
@@ -252,7 +253,7 @@ static int wait_in_epoll(struct poller *poller, uint64_t timeout_ns)
     int err = turn_round(poller);
     if (!err)
         err = uring_turn(poller, 0);
-    if (err || poller->uring->events.count > 0)
+    if (err || poller->collected > 0)
         timeout_ns = 0;
     int epoll_err = poller_epoll.wait(poller, timeout_ns);
     if (timeout_ns && !err)
@@ -268,14 +269,12 @@ static int uring_wait(struct poller *poller, uint64_t timeout_ns)
     int err = uring_own(poller);
     if (err)
         return err;
-    uring->turn++;
     uring_prepare(poller);
     bool lent = atomic_get(&poller->fd_lent, seq_cst);
     if (!list_empty(&uring->queued)) /* there was no memory, or no room */
         timeout_ns = 0;
     err = lent ? wait_in_epoll(poller, timeout_ns) : wait_in_ring(poller, timeout_ns);
-    uring->to_tell = uring->events.count;
-    uring->deferred = 0;
+    uring_begin_turn(uring);
     return err;
 }
 
