@@ -269,6 +269,22 @@ static void keep_result(struct poller *poller, struct uring_entry *entry,
 
 /* ---- beginning ------------------------------------------------------------------------------- */
 
+int uring_make_scratch(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    if (!uring->scratch)
+        uring->scratch =
+            (struct uring_scratch *)memory_zalloc(poller->allocator, sizeof *uring->scratch);
+    return uring->scratch ? 0 : -ENOMEM;
+}
+
+/* All the memory that writing takes: a write itself needs none. */
+static int make_ready_to_send(struct poller *poller)
+{
+    int err = uring_make_scratch(poller);
+    return err ? err : uring_reserve(poller, 1);
+}
+
 /* The right to take part is the descriptor's: what is odd about it, ready.c can do. */
 static void attach(struct poller *poller, struct evloop_endpoint *endpoint)
 {
@@ -277,6 +293,8 @@ static void attach(struct poller *poller, struct evloop_endpoint *endpoint)
         native = ENDPOINT_NATIVE_IN;
     else if (endpoint->flags & ENDPOINT_SOCKET && endpoint->flags & ENDPOINT_STREAM)
         native = ENDPOINT_NATIVE_IN | ENDPOINT_NATIVE_OUT;
+    if (native & ENDPOINT_NATIVE_OUT && make_ready_to_send(poller) != 0)
+        return;
     struct uring_entry *entry = native ? uring_find_or_make(poller, endpoint->fd) : NULL;
     if (!entry)
         return;
@@ -362,20 +380,8 @@ static void start_connect(struct poller *poller, struct evloop_operation *operat
         start_out(poller, operation, KIND_CONNECTED, 0);
 }
 
-int uring_make_scratch(struct poller *poller)
-{
-    struct uring *uring = poller->uring;
-    if (!uring->scratch)
-        uring->scratch =
-            (struct uring_scratch *)memory_zalloc(poller->allocator, sizeof *uring->scratch);
-    return uring->scratch ? 0 : -ENOMEM;
-}
-
 static ssize_t start_send(struct poller *poller, struct evloop_operation *operation)
 {
-    int err = uring_make_scratch(poller);
-    if (err)
-        return err;
     start_out(poller, operation, KIND_SEND, 0);
     return OPERATION_STARTED;
 }
