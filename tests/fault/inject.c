@@ -17,7 +17,8 @@ struct rule {
 
 static struct rule fails[TAGS], ends[TAGS], calls[INJECT_CALLS];
 static size_t most[TAGS];
-static bool trickles, shuffles;
+static bool trickles, shuffles, small;
+static uint64_t overflows;
 static uint64_t seed;
 static unsigned done, allowed;
 
@@ -59,7 +60,8 @@ void inject_reset(void)
     memset(ends, 0, sizeof ends);
     memset(calls, 0, sizeof calls);
     memset(most, 0, sizeof most);
-    trickles = shuffles = false;
+    trickles = shuffles = small = false;
+    overflows = 0;
     done = 0;
 }
 
@@ -92,6 +94,16 @@ void inject_shuffle(uint64_t first)
 void inject_call_fail(enum inject_call call, unsigned nth, unsigned times, int err)
 {
     set(&calls[call], nth, times, err);
+}
+
+void inject_small_rings(void)
+{
+    small = true;
+}
+
+uint64_t inject_overflows(void)
+{
+    return overflows;
 }
 
 unsigned inject_requests(enum uring_tag tag)
@@ -141,6 +153,18 @@ int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uri
                                             sigset_t *mask);
 int __real_io_uring_submit_and_get_events(struct io_uring *ring);
 int __wrap_io_uring_submit_and_get_events(struct io_uring *ring);
+int __real_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *params);
+int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *params);
+
+int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *params)
+{
+    if (small)
+        params->cq_entries = entries = 8;
+    return __real_io_uring_queue_init_params(entries, ring, params);
+}
 
 static void doom(struct io_uring_sqe *request, int err)
 {
@@ -213,7 +237,10 @@ int __wrap_ring_enter(struct ring *ring, uint64_t timeout_ns)
 {
     look_at_requests(ring);
     allowed = 1;
-    return __real_ring_enter(ring, held_count > 0 ? 0 : timeout_ns);
+    uint64_t before = ring->overflows;
+    int result = __real_ring_enter(ring, held_count > 0 ? 0 : timeout_ns);
+    overflows += ring->overflows - before;
+    return result;
 }
 
 int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe,

@@ -34,6 +34,11 @@ void inject_shuffle(uint64_t seed);
 /** The nth call from now on, and so many in all, fail: err is positive; REQUEST: none is given. */
 void inject_call_fail(enum inject_call call, unsigned nth, unsigned times, int err);
 
+/** Rings that are made from now on have room for few completions. */
+void inject_small_rings(void);
+/** How often a completion queue was full. */
+uint64_t inject_overflows(void);
+
 /** What was seen since the reset: requests, completions with more to come, calls, injections. */
 unsigned inject_requests(enum uring_tag tag);
 unsigned inject_completions(enum uring_tag tag);

@@ -78,7 +78,7 @@ static unsigned play_failing(enum exchange_over over, enum uring_tag tag, unsign
     inject_reset();
     inject_fail(tag, nth, 1, err);
     unsigned told = play();
-    assert_true(inject_done() > 0 || nth > 1);
+    assert_true(inject_done() > 0 || nth > 1 || over != OVER_TCP);
     return finish(told);
 }
 
@@ -142,7 +142,7 @@ static unsigned play_ending(enum exchange_over over, enum uring_tag tag, unsigne
     inject_reset();
     inject_end(tag, nth, times, err);
     unsigned told = play();
-    assert_true(inject_done() > 0 || nth > 1);
+    assert_true(inject_done() > 0 || nth > 1 || over != OVER_TCP);
     return finish(told);
 }
 
