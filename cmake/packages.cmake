@@ -1,6 +1,9 @@
 # System packages, for the scripts in this folder: what is missing is installed where that can be done.
 #
 #   cmake "-DPACKAGES=clang;valgrind" -P cmake/packages.cmake     installs those that are missing
+#   cmake "-DFETCH=busybox-static" -DINTO=build/x -P cmake/packages.cmake
+#       unpacks them into that folder, and installs nothing; with -DARCHITECTURE=arm64 another
+#       architecture's, and with -DFETCH_FOR=linux-image-amd64 what that one depends on
 #
 # Debian and Ubuntu (apt-get), as root or through sudo. Elsewhere nothing is installed; it says what is
 # needed, and the build then says what it does not find.
@@ -106,9 +109,76 @@ function(packages_install)
     endforeach()
 endfunction()
 
-if(CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
-    if(NOT PACKAGES)
-        message(FATAL_ERROR "usage: cmake \"-DPACKAGES=name;name\" -P cmake/packages.cmake")
+# packages_fetch(INTO DIR [ARCHITECTURE NAME] [PACKAGES PACKAGE...] [FOR PACKAGE...]): unpacks packages into
+# a folder, for the machine's own architecture or another one. Those after FOR stand for what they depend
+# on, one level deep. Package lists are kept in the folder: the system's own are neither needed nor changed.
+# What is there from an earlier time stays.
+function(packages_fetch)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "" "INTO;ARCHITECTURE" "PACKAGES;FOR")
+    get_filename_component(into "${arg_INTO}" ABSOLUTE)
+    set(wanted "${arg_ARCHITECTURE} ${arg_PACKAGES} for ${arg_FOR}")
+    if(EXISTS "${into}/.fetched")
+        file(READ "${into}/.fetched" fetched)
+        if(fetched STREQUAL wanted)
+            return()
+        endif()
     endif()
-    packages_install(${PACKAGES})
+    find_command(apt apt-get)
+    find_command(unpack dpkg-deb)
+    if(NOT apt OR NOT unpack)
+        message(FATAL_ERROR "Packages are fetched with apt-get and dpkg-deb, and one is missing")
+    endif()
+
+    file(REMOVE_RECURSE "${into}")
+    set(state "${into}/.apt")
+    file(MAKE_DIRECTORY "${state}/lists/partial" "${state}/archives/partial")
+    set(options -q -o "Dir::State::lists=${state}/lists" -o "Dir::Cache=${state}"
+        -o APT::Sandbox::User=)
+    if(arg_ARCHITECTURE)
+        list(APPEND options -o APT::Architecture=${arg_ARCHITECTURE}
+            -o APT::Architectures=${arg_ARCHITECTURE})
+    endif()
+    execute_process(COMMAND ${apt} ${options} update RESULT_VARIABLE result)
+    if(NOT result EQUAL 0)
+        message(WARNING "apt-get update failed; trying with the package lists that it got")
+    endif()
+
+    set(packages ${arg_PACKAGES})
+    foreach(package IN LISTS arg_FOR)
+        execute_process(COMMAND apt-cache ${options} depends --important ${package}
+            RESULT_VARIABLE result OUTPUT_VARIABLE depends)
+        string(REGEX MATCHALL "Depends: [^<\n]+" depends "${depends}")
+        if(NOT result EQUAL 0 OR NOT depends)
+            message(FATAL_ERROR "${package} is not known, or depends on nothing")
+        endif()
+        list(TRANSFORM depends REPLACE "^Depends: " "")
+        list(APPEND packages ${depends})
+    endforeach()
+
+    execute_process(COMMAND ${apt} ${options} download ${packages}
+        WORKING_DIRECTORY "${state}/archives" RESULT_VARIABLE result)
+    file(GLOB archives "${state}/archives/*.deb")
+    if(NOT result EQUAL 0 OR NOT archives)
+        message(FATAL_ERROR "apt-get could not download: ${packages}")
+    endif()
+    foreach(archive IN LISTS archives)
+        execute_process(COMMAND ${unpack} -x "${archive}" "${into}" RESULT_VARIABLE result)
+        if(NOT result EQUAL 0)
+            message(FATAL_ERROR "${archive} could not be unpacked")
+        endif()
+    endforeach()
+    file(REMOVE_RECURSE "${state}")
+    file(WRITE "${into}/.fetched" "${wanted}")
+endfunction()
+
+if(CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
+    if(PACKAGES)
+        packages_install(${PACKAGES})
+    elseif(INTO AND (FETCH OR FETCH_FOR))
+        packages_fetch(INTO "${INTO}" ARCHITECTURE "${ARCHITECTURE}" PACKAGES ${FETCH}
+            FOR ${FETCH_FOR})
+    else()
+        message(FATAL_ERROR "usage: cmake \"-DPACKAGES=name;name\" -P cmake/packages.cmake\n"
+            "   or: cmake \"-DFETCH=name;name\" -DINTO=folder -P cmake/packages.cmake")
+    endif()
 endif()

@@ -41,8 +41,9 @@ typedef struct evloop_options {
     uint64_t spin_ns;            /**< look at the queues for so long before sleeping; default
                                       not at all. Costs a core, saves producers the wakes;
                                       descriptors wait meanwhile. */
-    const char *backend;         /**< "epoll"; NULL: the environment's EVLOOP_BACKEND, else
-                                      the best that works here */
+    const char *backend;         /**< "epoll" or "uring" (io_uring): this one or an error; NULL:
+                                      the environment's EVLOOP_BACKEND, by the same names;
+                                      without it the best that works here */
     const evloop_allocator *allocator; /**< NULL: realloc and free; must outlive the loop */
     evloop_discard_fn discard;         /**< may be NULL */
     void *data;                        /**< yours: evloop_data() */
@@ -50,7 +51,8 @@ typedef struct evloop_options {
                                     bytes; default 256 KiB */
     uint32_t read_buffers;     /**< how many evloop_buffer_keep() may keep at a time; default 16 */
     uint32_t receive_memory;   /**< io_uring only: what the kernel receives into, made when the
-                                    first stream reads: bytes; default 2 MiB */
+                                    first stream reads: bytes; default 1 MiB. Before Linux 6.12 it
+                                    is four times as much, most of which is never touched. */
 } evloop_options;
 
 /** Every default, spelled as a value that can be changed. Since 0.1.0. */
@@ -76,12 +78,17 @@ static inline evloop_options evloop_options_small(void)
 /**
  * Makes a loop and stores it in *loop. Nothing runs yet. Its descriptors are close-on-exec, and
  * never take the numbers of the standard ones, 0 to 2, even if these are closed.
+ * Unless a backend was chosen by hand, the first loop of the process tries out whether io_uring
+ * works here: on a ring and sockets that are gone when that is done. Where it does not, or is
+ * refused to this loop, the loop is on epoll; evloop_backend_reason() says why. With "epoll" chosen
+ * by hand there is no io_uring call at all.
  * Thread: any; the loop belongs to no thread until it runs.
  * Errors: -EINVAL (loop is NULL; a capacity is no power of two; a backend's name is unknown; size
  * is not that of any version), -E2BIG (options of a newer library that ask for what this one does
- * not know), -ENOTSUP (the backend is not part of this build or this system), -ENOMEM, -EMFILE,
- * -ENFILE, and what the kernel says when the backend cannot start. *loop is untouched then. Since
- * 0.1.0.
+ * not know), -ENOTSUP (the backend chosen by hand is not part of this build or this system, or the
+ * system's lacks what we need of it), -ENOMEM, -EMFILE, -ENFILE, and what the kernel says when the
+ * backend cannot start: of one chosen by hand also -ENOSYS or -EPERM, where a sandbox refuses it.
+ * *loop is untouched then. Since 0.1.0.
  */
 EVLOOP_API int evloop_create(evloop **loop, const evloop_options *options);
 
@@ -210,12 +217,13 @@ EVLOOP_API int evloop_backend_fd(const evloop *loop);
  */
 EVLOOP_API uint64_t evloop_next_timeout_ns(evloop *loop);
 
-/** The backend's name: "epoll". Static memory; "" for NULL. Thread: any. Since 0.1.0. */
+/** The backend's name: "epoll", "uring". Static memory; "" for NULL. Thread: any. Since 0.1.0. */
 EVLOOP_API const char *evloop_backend_name(const evloop *loop);
 
 /**
- * Why this backend was taken, in words; lives as long as the loop; "" for NULL. Thread: any. Since
- * 0.1.0.
+ * Why this backend was taken, in words: "chosen by option", "chosen by the environment", "the best
+ * that works here"; or what was in the way of a better one: "io_uring_setup: operation not
+ * permitted". Lives as long as the loop; "" for NULL. Thread: any. Since 0.1.0.
  */
 EVLOOP_API const char *evloop_backend_reason(const evloop *loop);
 

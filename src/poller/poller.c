@@ -7,6 +7,7 @@
  * left.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 #include "poller/poller.h"
 
 enum { INIT_PENDING = 1 };
+
+/* ---- which backend --------------------------------------------------------------------------- */
 
 static const struct poller_backend *find_backend(const char *name)
 {
@@ -28,24 +31,75 @@ static bool known_elsewhere(const char *name)
     return strcmp(name, "epoll") == 0 || strcmp(name, "uring") == 0 || strcmp(name, "kqueue") == 0;
 }
 
-int poller_choose(struct poller *poller, const evloop_allocator *allocator, const char *name)
+static void explain(struct poller *poller, const char *words)
 {
-    const char *reason = "chosen by option";
-    if (!name) {
-        name = getenv("EVLOOP_BACKEND");
-        reason = "chosen by the environment";
+    snprintf(poller->reason, sizeof poller->reason, "%s", words);
+}
+
+/* -ENOTSUP says nothing beyond the words. */
+static void explain_failure(struct poller *poller, const char *words, int err)
+{
+    if (err == -ENOTSUP)
+        explain(poller, words);
+    else
+        snprintf(poller->reason, sizeof poller->reason, "%s: %s", words, evloop_strerror(err));
+}
+
+/* 0, or the error of what does not work. */
+static int probe(struct poller *poller, const struct poller_backend *backend)
+{
+    const char *words = backend->name;
+    int err = backend->probe ? backend->probe(&words) : 0;
+    if (err)
+        explain_failure(poller, words, err);
+    return err;
+}
+
+/* The first of these that works here. The reason then is why the one before it does not. */
+static int choose_first(struct poller *poller, const struct poller_backend *const *candidates)
+{
+    int err = -ENOTSUP;
+    for (; *candidates; candidates++) {
+        err = probe(poller, *candidates);
+        if (err)
+            continue;
+        poller->backend = *candidates;
+        poller->next_best = candidates + 1;
+        return 0;
     }
-    if (!name || !*name) {
-        name = poller_backends()[0]->name;
-        reason = "the best of this build";
-    }
+    return err;
+}
+
+static int choose_by_name(struct poller *poller, const char *name)
+{
     const struct poller_backend *backend = find_backend(name);
     if (!backend)
         return known_elsewhere(name) ? -ENOTSUP : -EINVAL;
+    int err = probe(poller, backend);
+    if (!err)
+        poller->backend = backend;
+    return err;
+}
 
+static int choose(struct poller *poller, const char *name)
+{
+    explain(poller, "chosen by option");
+    if (!name) {
+        name = getenv("EVLOOP_BACKEND");
+        explain(poller, "chosen by the environment");
+    }
+    if (name && *name)
+        return choose_by_name(poller, name);
+    explain(poller, "the best that works here");
+    return choose_first(poller, poller_backends());
+}
+
+int poller_choose(struct poller *poller, const evloop_allocator *allocator, const char *name)
+{
     memset(poller, 0, sizeof *poller);
-    poller->backend = backend;
-    poller->reason = reason;
+    int err = choose(poller, name);
+    if (err)
+        return err;
     poller->allocator = allocator;
     poller->fd = -1;
     poller->wake_fd = -1;
@@ -58,13 +112,29 @@ int poller_choose(struct poller *poller, const evloop_allocator *allocator, cons
     return 0;
 }
 
+/* What works here may still be refused to this loop: then it gets the next best. */
+static int open_backend(struct poller *poller)
+{
+    int err = poller->backend->open(poller);
+    while (err && poller->next_best && *poller->next_best) {
+        explain_failure(poller, poller->backend->name, err);
+        err = choose_first(poller, poller->next_best);
+        if (err)
+            return err;
+        err = poller->backend->open(poller);
+    }
+    return err;
+}
+
+/* ---- opened once, closed once ---------------------------------------------------------------- */
+
 static void initialise(void *argument)
 {
     struct poller *poller = (struct poller *)argument;
     int result = EVLOOP_ECLOSED;
     /* relaxed: who closes it waits for this to return */
     if (!(atomic_get(&poller->users, relaxed) & POLLER_CLOSED))
-        result = poller->backend->open(poller);
+        result = open_backend(poller);
     atomic_set(&poller->init_result, result, release); /* partner: poller_enter() */
 }
 
@@ -164,7 +234,10 @@ int poller_apply_changes(struct poller *poller)
 
 int poller_lend_fd(struct poller *poller)
 {
+    bool lent = atomic_get(&poller->fd_lent, seq_cst);
     atomic_set(&poller->fd_lent, true, seq_cst);
+    if (!lent && atomic_get(&poller->native, seq_cst)) /* it does not tell of those yet */
+        poller_wake(poller);
     return poller->fd;
 }
 

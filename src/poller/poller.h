@@ -167,6 +167,13 @@ struct poller_operations {
 struct poller_backend {
     const char *name;
     const struct poller_operations *operations; /* NULL: all are carried out over readiness */
+    /*
+     * Whether it works in this process at all: 0, or an error. *words then is what does not work,
+     * in static memory; who shows them puts the error's sentence behind them, -ENOTSUP has none.
+     * NULL: it works everywhere. Any thread.
+     */
+    int (*probe)(const char **words);
+    /* On an error everything is as before: the next best backend may be opened instead. */
     int (*open)(struct poller *poller);
     void (*close)(struct poller *poller);
     /*
@@ -186,9 +193,13 @@ struct poller_backend {
     void (*wake)(struct poller *poller);
 };
 
+enum { REASON_SIZE = 160 };
+
 struct poller {
     const struct poller_backend *backend;
-    const char *reason;
+    /* To be opened if this one cannot be; NULL: it, and no other, was asked for. */
+    const struct poller_backend *const *next_best;
+    char reason[REASON_SIZE]; /* why it was taken, or why a better one was not */
     const evloop_allocator *allocator;
 
     pthread_once_t once;
@@ -202,6 +213,7 @@ struct poller {
     size_t collected;   /* native completions that are still to be told */
     struct uring *uring; /* private to the backend */
     ATOMIC(bool) fd_lent;
+    ATOMIC(bool) native; /* the backend has been given an operation of its own to carry out */
     size_t receive_memory; /* for receives of the kernel's: bytes */
     struct interest interest;
     struct readiness readiness;
@@ -211,7 +223,11 @@ struct poller {
 
 enum { POLLER_CLOSED = 1, POLLER_USER = 2 };
 
-/* Chooses the backend: by name, or by the environment, or the best; opens nothing yet. */
+/*
+ * Chooses the backend; opens nothing yet. By name or by the environment: this one, and the error if
+ * it does not work here; no other is even asked. Else the best that works here, and if opening it
+ * fails, the next best.
+ */
 int poller_choose(struct poller *poller, const evloop_allocator *allocator, const char *name);
 int poller_init(struct poller *poller);
 /*

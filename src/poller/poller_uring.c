@@ -21,6 +21,12 @@
 #include "poller/uring.h"
 #include "util/memory.h"
 
+/* Whether an operation was started: from then on the ring is waited for. */
+static bool was_used(const struct poller *poller)
+{
+    return atomic_get(&poller->native, seq_cst);
+}
+
 /* ---- entries --------------------------------------------------------------------------------- */
 
 struct uring_entry *uring_find(const struct uring *uring, int fd)
@@ -61,6 +67,11 @@ struct uring_entry *uring_find_or_make(struct poller *poller, int fd)
 
 /* ---- the life of the backend ----------------------------------------------------------------- */
 
+static int uring_works(const char **words)
+{
+    return uring_probe(NULL, words);
+}
+
 static int uring_open(struct poller *poller)
 {
     struct uring *uring = (struct uring *)memory_zalloc(poller->allocator, sizeof *uring);
@@ -97,6 +108,7 @@ static void uring_close(struct poller *poller)
         memory_free(poller->allocator, uring->pages[i]);
     memory_free(poller->allocator, uring->pages);
     memory_free(poller->allocator, uring->events.ring);
+    memory_free(poller->allocator, uring->late.ring);
     memory_free(poller->allocator, uring->scratch);
     memory_free(poller->allocator, uring);
     poller->uring = NULL;
@@ -132,7 +144,7 @@ static int renew(struct poller *poller)
     ring_close(&uring->ring);
     uring->epoll_armed = false;
     int err = ring_open(&uring->ring);
-    if (!err && uring->used)
+    if (!err && was_used(poller))
         err = ring_enable(&uring->ring);
     if (!err)
         err = pool_reopen(poller, &uring->streams);
@@ -204,7 +216,7 @@ int uring_cancel(struct poller *poller, uint64_t user_data)
 static int wait_in_ring(struct poller *poller, uint64_t timeout_ns)
 {
     struct uring *uring = poller->uring;
-    if (arm_epoll(poller) != 0 || uring->epoll_fired || uring->events.count > 0)
+    if (arm_epoll(poller) != 0 || uring->epoll_fired || poller->collected > 0)
         timeout_ns = 0;
     int err = uring_turn(poller, timeout_ns);
     if (!uring->epoll_fired)
@@ -235,7 +247,7 @@ static int wait_in_epoll(struct poller *poller, uint64_t timeout_ns)
     int err = turn_round(poller);
     if (!err)
         err = uring_turn(poller, 0);
-    if (err || poller->uring->events.count > 0)
+    if (err || poller->collected > 0)
         timeout_ns = 0;
     int epoll_err = poller_epoll.wait(poller, timeout_ns);
     if (timeout_ns && !err)
@@ -246,18 +258,17 @@ static int wait_in_epoll(struct poller *poller, uint64_t timeout_ns)
 static int uring_wait(struct poller *poller, uint64_t timeout_ns)
 {
     struct uring *uring = poller->uring;
-    if (!uring->used)
+    if (!was_used(poller))
         return poller_epoll.wait(poller, timeout_ns);
     int err = uring_own(poller);
     if (err)
         return err;
-    uring->turn++;
     uring_prepare(poller);
     bool lent = atomic_get(&poller->fd_lent, seq_cst);
     if (!list_empty(&uring->queued)) /* there was no memory, or no room */
         timeout_ns = 0;
     err = lent ? wait_in_epoll(poller, timeout_ns) : wait_in_ring(poller, timeout_ns);
-    uring->to_tell = uring->events.count;
+    uring_begin_turn(uring);
     return err;
 }
 
@@ -269,7 +280,7 @@ static int uring_pause(struct poller *poller)
 {
     struct uring *uring = poller->uring;
     int err = 0;
-    if (uring->used && atomic_get(&poller->fd_lent, seq_cst)) {
+    if (was_used(poller) && atomic_get(&poller->fd_lent, seq_cst)) {
         err = uring_own(poller);
         if (!err) {
             uring_prepare(poller);
@@ -286,7 +297,7 @@ static int uring_pause(struct poller *poller)
 static bool uring_silent(const struct poller *poller)
 {
     const struct uring *uring = poller->uring;
-    return uring->used && (!uring->ring_in_epoll || !list_empty(&uring->queued));
+    return was_used(poller) && (!uring->ring_in_epoll || !list_empty(&uring->queued));
 }
 
 /* ---- the rest is epoll's --------------------------------------------------------------------- */
@@ -328,6 +339,7 @@ static void uring_wake(struct poller *poller)
 const struct poller_backend poller_uring = {
     .name = "uring",
     .operations = &uring_operations,
+    .probe = uring_works,
     .open = uring_open,
     .close = uring_close,
     .reopen = uring_reopen,

@@ -15,7 +15,12 @@
 #include "poller/uring.h"
 #include "util/memory.h"
 
-enum { PLAIN_BUFFERS = 128, INCREMENTAL_BUFFERS = 8, EVENTS_AT_FIRST = 64 };
+enum {
+    INCREMENTAL_BUFFERS = 16,
+    PLAIN_BUFFERS = 128,
+    PLAIN_SHARES = 32, /* of the memory that was asked for */
+    EVENTS_AT_FIRST = 64
+};
 
 static struct uring_entry *entry_of(const struct poller *poller,
                                     const struct evloop_endpoint *endpoint)
@@ -39,76 +44,120 @@ static void unqueue(struct uring_entry *entry, unsigned flags)
         list_remove(&entry->starved);
 }
 
-/* ---- the queue of what was collected --------------------------------------------------------- */
+/* ---- the queues of what was collected -------------------------------------------------------- */
 
 static struct uring_event *event_at(struct uring_events *events, size_t i)
 {
     return &events->ring[(events->first + i) & (events->capacity - 1)];
 }
 
-/* Of those that are to be told in this turn. */
-static struct uring_event pop(struct poller *poller)
+static void append(struct uring_events *events, const struct uring_event *event)
 {
-    struct uring *uring = poller->uring;
-    struct uring_event event = *event_at(&uring->events, 0);
-    uring->events.first++;
-    uring->events.count--;
-    uring->to_tell--;
-    poller->collected--;
-    return event;
+    events->count++;
+    *event_at(events, events->count - 1) = *event;
 }
 
-/* Into the place of one that was taken out just now. */
-static void push_front(struct poller *poller, const struct uring_event *event)
+static void prepend(struct uring_events *events, const struct uring_event *event)
 {
-    struct uring *uring = poller->uring;
-    uring->events.first--;
-    uring->events.count++;
-    uring->to_tell++;
-    poller->collected++;
-    *event_at(&uring->events, 0) = *event;
+    events->first--;
+    events->count++;
+    *event_at(events, 0) = *event;
 }
 
-static struct uring_event take_out(struct poller *poller, size_t i)
+static struct uring_event take(struct uring_events *events, size_t i)
 {
-    struct uring *uring = poller->uring;
-    struct uring_event event = *event_at(&uring->events, i);
-    uring->to_tell -= i < uring->to_tell;
+    struct uring_event event = *event_at(events, i);
     for (; i > 0; i--)
-        *event_at(&uring->events, i) = *event_at(&uring->events, i - 1);
-    uring->events.first++;
-    uring->events.count--;
-    poller->collected--;
+        *event_at(events, i) = *event_at(events, i - 1);
+    events->first++;
+    events->count--;
     return event;
 }
 
-int uring_reserve(struct poller *poller, size_t count)
+static bool resize(struct poller *poller, struct uring_events *events, size_t capacity)
 {
-    struct uring_events *events = &poller->uring->events;
-    size_t capacity = events->capacity ? events->capacity : EVENTS_AT_FIRST;
-    while (capacity < events->count + count)
-        capacity *= 2;
-    if (capacity == events->capacity)
-        return 0;
     struct uring_event *ring =
         (struct uring_event *)memory_alloc(poller->allocator, capacity * sizeof *ring);
     if (!ring)
-        return -ENOMEM;
+        return false;
     for (size_t i = 0; i < events->count; i++)
         ring[i] = *event_at(events, i);
     memory_free(poller->allocator, events->ring);
     events->ring = ring;
     events->capacity = capacity;
     events->first = 0;
+    return true;
+}
+
+/* Either queue can take all. */
+int uring_reserve(struct poller *poller, size_t count)
+{
+    struct uring *uring = poller->uring;
+    size_t capacity = uring->late.capacity ? uring->late.capacity : EVENTS_AT_FIRST;
+    while (capacity < poller->collected + count)
+        capacity *= 2;
+    if (uring->events.capacity < capacity && !resize(poller, &uring->events, capacity))
+        return -ENOMEM;
+    if (uring->late.capacity < capacity && !resize(poller, &uring->late, capacity))
+        return -ENOMEM;
     return 0;
 }
 
 void uring_push(struct poller *poller, const struct uring_event *event)
 {
-    struct uring_events *events = &poller->uring->events;
-    events->count++;
+    append(&poller->uring->events, event);
     poller->collected++;
-    *event_at(events, events->count - 1) = *event;
+}
+
+/* Of those that are to be told in this turn. */
+static struct uring_event pop(struct poller *poller)
+{
+    poller->uring->to_tell--;
+    poller->collected--;
+    return take(&poller->uring->events, 0);
+}
+
+/* Into the place of one that was taken out just now. */
+static void push_front(struct poller *poller, const struct uring_event *event)
+{
+    prepend(&poller->uring->events, event);
+    poller->uring->to_tell++;
+    poller->collected++;
+}
+
+/* One that was taken just now is to be told in the next turn. */
+static void put_off(struct poller *poller, const struct uring_event *event)
+{
+    append(&poller->uring->late, event);
+    poller->collected++;
+}
+
+void uring_begin_turn(struct uring *uring)
+{
+    while (uring->late.count > 0) {
+        struct uring_event event = *event_at(&uring->late, --uring->late.count);
+        prepend(&uring->events, &event);
+    }
+    uring->to_tell = uring->events.count;
+    uring->turn++;
+}
+
+/* In the order in which they were collected, as far as one endpoint is concerned. */
+static struct uring_event *collected_at(struct uring *uring, size_t i)
+{
+    return i < uring->late.count ? event_at(&uring->late, i)
+                                 : event_at(&uring->events, i - uring->late.count);
+}
+
+static struct uring_event take_out(struct poller *poller, size_t i)
+{
+    struct uring *uring = poller->uring;
+    poller->collected--;
+    if (i < uring->late.count)
+        return take(&uring->late, i);
+    i -= uring->late.count;
+    uring->to_tell -= i < uring->to_tell;
+    return take(&uring->events, i);
 }
 
 static bool is_in(enum uring_tag tag)
@@ -123,13 +172,14 @@ static bool concerns(const struct uring_event *event, const struct uring_entry *
     return event->user_data == uring_user_data(tag, entry, fd) && is_in(tag) == in;
 }
 
-/* The first one of a direction; events.count: there is none. */
-static size_t find_event(struct uring *uring, const struct uring_entry *entry, int fd, bool in)
+/* The first one of a direction: its place among the collected ones; false: there is none. */
+static bool find_event(struct poller *poller, const struct uring_entry *entry, int fd, bool in,
+                       size_t *place)
 {
-    size_t i = 0;
-    while (i < uring->events.count && !concerns(event_at(&uring->events, i), entry, fd, in))
-        i++;
-    return i;
+    for (*place = 0; *place < poller->collected; ++*place)
+        if (concerns(collected_at(poller->uring, *place), entry, fd, in))
+            return true;
+    return false;
 }
 
 /* ---- putting aside --------------------------------------------------------------------------- */
@@ -241,7 +291,7 @@ static int start_in(struct poller *poller, struct evloop_operation *operation, u
     struct evloop_endpoint *endpoint = operation->endpoint;
     operation->kind = kind;
     endpoint->in = operation;
-    poller->uring->used = true;
+    atomic_set(&poller->native, true, seq_cst);
     uring_queue(poller->uring, entry_of(poller, endpoint), ENTRY_QUEUE_IN);
     return OPERATION_STARTED;
 }
@@ -251,18 +301,20 @@ static int start_accept(struct poller *poller, struct evloop_operation *operatio
     return start_in(poller, operation, KIND_ACCEPT);
 }
 
-/* Small pieces would use up whole buffers, of which there have to be many then. */
+/*
+ * Where every piece uses up a whole buffer, however small it is, there have to be many; most of
+ * their memory is then never touched.
+ */
 static int open_streams(struct poller *poller)
 {
     struct uring *uring = poller->uring;
     bool incremental = uring->features.incremental;
     unsigned count = incremental ? INCREMENTAL_BUFFERS : PLAIN_BUFFERS;
+    size_t size = poller->receive_memory / (incremental ? INCREMENTAL_BUFFERS : PLAIN_SHARES);
     if (uring->streams.ring)
         return 0;
     int err = uring_own(poller);
-    return err ? err
-               : pool_open(poller, &uring->streams, POOL_STREAMS, count,
-                           poller->receive_memory / count, incremental);
+    return err ? err : pool_open(poller, &uring->streams, POOL_STREAMS, count, size, incremental);
 }
 
 /* Where there is no memory for the kernel's buffers, one buffer of the loop's will do. */
@@ -294,7 +346,7 @@ static void start_out(struct poller *poller, struct evloop_operation *operation,
     operation->kind = kind;
     operation->endpoint->out = operation;
     entry->flags |= flags;
-    poller->uring->used = true;
+    atomic_set(&poller->native, true, seq_cst);
     uring_queue(poller->uring, entry, ENTRY_QUEUE_OUT);
 }
 
@@ -633,6 +685,19 @@ static bool take_next_piece(struct uring *uring, struct uring_event *event)
     return true;
 }
 
+/* What is more than one read may bring stays, in the place from which the piece was taken. */
+static bool leave_rest(struct poller *poller, struct uring_event *event)
+{
+    struct uring_event rest = *event;
+    if ((size_t)event->result <= poller->buffers.size)
+        return false;
+    event->result = (int32_t)poller->buffers.size;
+    rest.result -= event->result;
+    rest.data += event->result;
+    push_front(poller, &rest);
+    return true;
+}
+
 static bool lend_piece(struct poller *poller, struct uring_entry *entry, struct uring_event event)
 {
     struct uring *uring = poller->uring;
@@ -643,7 +708,9 @@ static bool lend_piece(struct poller *poller, struct uring_entry *entry, struct 
         pop(poller);
         pieces++;
     }
-    if (!(event.flags & IORING_CQE_F_MORE))
+    if (leave_rest(poller, &event))
+        pieces--; /* the rest is one */
+    else if (!(event.flags & IORING_CQE_F_MORE))
         uring_queue(uring, entry, ENTRY_QUEUE_IN);
     struct evloop_completion completion = {
         .result = event.result, .more = true, .data = event.data};
@@ -782,8 +849,9 @@ static bool tell_failed_send(struct poller *poller, struct uring_entry *entry,
                              const struct uring_event *event)
 {
     struct uring *uring = poller->uring;
-    size_t i = find_event(uring, entry, entry->endpoint->fd, true);
-    if (i >= uring->to_tell || entry->turn == uring->turn)
+    size_t i;
+    if (entry->turn == uring->turn || !find_event(poller, entry, entry->endpoint->fd, true, &i) ||
+        i >= uring->late.count + uring->to_tell)
         return tell_out(poller, entry, event);
     struct uring_event in = take_out(poller, i);
     push_front(poller, event);
@@ -801,7 +869,7 @@ static bool tell(struct poller *poller, const struct uring_event *event)
         return event->result < 0 ? tell_failed_send(poller, entry, event)
                                  : tell_out(poller, entry, event);
     if (entry->turn == uring->turn && tag != TAG_ACCEPT) {
-        uring_push(poller, event); /* into the place from which it was taken */
+        put_off(poller, event);
         return false;
     }
     return tell_in(poller, entry, event);
@@ -845,8 +913,7 @@ static void cancel_in(struct poller *poller, struct uring_entry *entry)
     settle(poller, entry, ENTRY_IN_FLIGHT);
     unqueue(entry, ENTRY_QUEUE_IN);
     endpoint->in = NULL;
-    for (size_t i; (i = find_event(poller->uring, entry, endpoint->fd, true)) <
-                   poller->uring->events.count;) {
+    for (size_t i; find_event(poller, entry, endpoint->fd, true, &i);) {
         struct uring_event event = take_out(poller, i);
         keep_result(poller, entry, &event,
                     uring_tag_of(event.user_data) == TAG_INTO ? operation->memory : event.data);
@@ -856,12 +923,11 @@ static void cancel_in(struct poller *poller, struct uring_entry *entry)
 static size_t cancel_out(struct poller *poller, struct uring_entry *entry)
 {
     struct evloop_endpoint *endpoint = entry->endpoint;
-    struct uring *uring = poller->uring;
     settle(poller, entry, ENTRY_OUT_FLIGHT);
     unqueue(entry, ENTRY_QUEUE_OUT | ENTRY_WANTS_ROOM);
     endpoint->out = NULL;
-    size_t i = find_event(uring, entry, endpoint->fd, false);
-    if (i == uring->events.count)
+    size_t i;
+    if (!find_event(poller, entry, endpoint->fd, false, &i))
         return 0;
     struct uring_event event = take_out(poller, i);
     bool sent = uring_tag_of(event.user_data) == TAG_SEND && event.result > 0;
@@ -966,12 +1032,13 @@ void uring_restart_all(struct poller *poller)
 void uring_forget_all(struct poller *poller)
 {
     struct uring *uring = poller->uring;
-    for (size_t i = 0; i < uring->events.count; i++) {
-        const struct uring_event *event = event_at(&uring->events, i);
+    for (size_t i = 0; i < poller->collected; i++) {
+        const struct uring_event *event = collected_at(uring, i);
         if (uring_tag_of(event->user_data) == TAG_ACCEPT && event->result >= 0)
             close(event->result);
     }
     uring->events.count = 0;
+    uring->late.count = 0;
     uring->to_tell = 0;
     poller->collected = 0;
     pool_forget(&uring->streams);

@@ -2,8 +2,8 @@
  * uring_probe.c: io_uring, tried out; see uring_probe.h.
  *
  * Each trial has buffers and sockets of its own, which are gone when it is over, however it ends.
- * The ring is the same for all, because the kernel takes its time to give back a ring's memory. What
- * is sent is a pattern, so that every byte's place is checked. No wait is longer than WAIT_NS.
+ * The ring is the same for all, because the kernel takes its time to give back a ring's memory.
+ * What is sent is a pattern, so that every byte's place is checked. No wait is longer than WAIT_NS.
  */
 #include "poller/uring_probe.h"
 
@@ -51,6 +51,17 @@ static int failed(struct trial *trial, int err, const char *reason)
 static int odd(struct trial *trial, const char *reason)
 {
     return failed(trial, -ENOTSUP, reason);
+}
+
+static bool is_shortage(int err)
+{
+    return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
+/* An operation came to what it should not: that says something of io_uring, or of a shortage. */
+static int came_to(struct trial *trial, int result, const char *reason)
+{
+    return is_shortage(result) ? failed(trial, result, reason) : odd(trial, reason);
 }
 
 /* ---- the ring -------------------------------------------------------------------------------- */
@@ -212,7 +223,7 @@ static int cancel(struct trial *trial, uint64_t tag)
         bool is_cancel = completion.tag == TAG_CANCEL && completion.result == 0;
         bool is_target = completion.tag == tag && completion.result == -ECANCELED;
         if ((!is_cancel && !is_target) || completion.flags & IORING_CQE_F_MORE)
-            return odd(trial, reason);
+            return came_to(trial, completion.result, reason);
     }
     return err;
 }
@@ -247,9 +258,14 @@ static int say(struct trial *trial, unsigned size)
     return count == (ssize_t)size ? 0 : odd(trial, "self-test: send");
 }
 
+static unsigned char *bytes_of(struct trial *trial, unsigned buffer)
+{
+    return trial->memory + (size_t)buffer * BUFFER_SIZE;
+}
+
 static void give(struct trial *trial, unsigned short buffer)
 {
-    io_uring_buf_ring_add(trial->buffers, trial->memory + buffer * BUFFER_SIZE, BUFFER_SIZE, buffer,
+    io_uring_buf_ring_add(trial->buffers, bytes_of(trial, buffer), BUFFER_SIZE, buffer,
                           io_uring_buf_ring_mask(BUFFERS), 0);
     io_uring_buf_ring_advance(trial->buffers, 1);
 }
@@ -290,7 +306,7 @@ static bool came(struct trial *trial, const struct completion *completion, unsig
         (completion->flags & flags) != flags ||
         completion->flags >> IORING_CQE_BUFFER_SHIFT != buffer)
         return false;
-    const unsigned char *bytes = trial->memory + buffer * BUFFER_SIZE + offset;
+    const unsigned char *bytes = bytes_of(trial, buffer) + offset;
     for (unsigned i = 0; i < size; i++)
         if (bytes[i] != pattern(trial->received + i))
             return false;
@@ -337,7 +353,10 @@ static int has_operations(struct trial *trial)
     return 0;
 }
 
-/* The buffers run out, which ends it, and nothing is lost. */
+/*
+ * The buffers run out, which ends it, and nothing is lost. Some kernels end it as soon as the last
+ * one is used, and others when there is none for what comes: afterwards one is left over.
+ */
 static int runs_out(struct trial *trial)
 {
     static const char *const reason = "self-test: multishot receive without buffers";
@@ -351,6 +370,7 @@ static int runs_out(struct trial *trial)
         completion.flags & (IORING_CQE_F_MORE | IORING_CQE_F_BUFFER))
         return odd(trial, reason);
     give(trial, 2);
+    give(trial, 3);
     err = start_receive(trial, 0);
     return err ? err : expect(trial, 3, 2, 0, reason);
 }
@@ -426,7 +446,7 @@ static int accepts(struct trial *trial)
     if (err)
         return err;
     if (completion.tag != TAG_ACCEPT || completion.result < 0)
-        return failed(trial, completion.result < 0 ? completion.result : -ENOTSUP, reason);
+        return came_to(trial, completion.result, reason);
     bool as_asked = fcntl(completion.result, F_GETFD) == FD_CLOEXEC &&
                     fcntl(completion.result, F_GETFL) & O_NONBLOCK &&
                     completion.flags & IORING_CQE_F_MORE;
@@ -551,6 +571,7 @@ static int sends_without_copy(struct trial *trial)
 /* ---- the answer ------------------------------------------------------------------------------ */
 
 struct answer {
+    bool asked;
     int result;
     const char *reason;
     struct uring_features features;
@@ -573,11 +594,10 @@ static bool works(struct trial *trial, int (*fn)(struct trial *trial))
     return true;
 }
 
-static void ask(void *argument)
+static void ask(struct answer *answer)
 {
     static int (*const needed[])(struct trial * trial) = {has_operations, times_out, receives,
                                                           accepts};
-    struct answer *answer = (struct answer *)argument;
     struct trial trial;
     int err = open_trial(&trial);
     for (size_t i = 0; i < sizeof needed / sizeof *needed && !err; i++)
@@ -587,24 +607,31 @@ static void ask(void *argument)
         answer->features.bundles = works(&trial, receives_bundles);
         answer->features.zero_copy = works(&trial, sends_without_copy);
     }
+    answer->asked = true;
     answer->result = err;
-    answer->reason = trial.reason;
+    answer->reason = err ? trial.reason : "";
     close_trial(&trial);
 }
 
-static bool is_shortage(int err)
+static struct answer first;
+
+static void ask_first(void *argument)
 {
-    return err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS;
+    struct answer *answer = (struct answer *)argument;
+    ask(answer);
+    first = *answer;
 }
 
 int uring_probe(struct uring_features *features, const char **reason)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    static struct answer first;
-    once_call(&once, ask, &first);
-    struct answer answer = first;
-    if (is_shortage(answer.result))
-        ask(&answer);
+    struct answer answer = {0};
+    once_call(&once, ask_first, &answer);
+    if (!answer.asked) {
+        answer = first;
+        if (is_shortage(answer.result))
+            ask(&answer);
+    }
     if (features)
         *features = answer.features;
     *reason = answer.reason;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "evloop/base.h"
+#include "poller/descriptor.h"
 #include "poller/uring_probe.h"
 #include "util/atomic.h"
 
@@ -30,6 +30,20 @@ static uint64_t thread_number(void)
     return own;
 }
 
+/* Where a standard descriptor is closed, the ring has taken its number: see poller_epoll.c. */
+static int move_above_standard(struct io_uring *uring)
+{
+    if (uring->ring_fd > STDERR_FILENO)
+        return 0;
+    int moved = descriptor_duplicate(uring->ring_fd);
+    if (moved < 0)
+        return moved;
+    close(uring->ring_fd);
+    uring->ring_fd = moved;
+    uring->enter_ring_fd = moved;
+    return 0;
+}
+
 int ring_open(struct ring *ring)
 {
     struct io_uring_params params;
@@ -38,9 +52,16 @@ int ring_open(struct ring *ring)
     params.flags = URING_SETUP_FLAGS;
     params.cq_entries = COMPLETIONS;
     int err = io_uring_queue_init_params(REQUESTS, &ring->uring, &params);
-    ring->open = !err;
+    if (err)
+        return err;
+    err = move_above_standard(&ring->uring);
+    if (err) {
+        io_uring_queue_exit(&ring->uring);
+        return err;
+    }
+    ring->open = true;
     ring->process = getpid();
-    return err;
+    return 0;
 }
 
 void ring_close(struct ring *ring)

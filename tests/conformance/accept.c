@@ -616,7 +616,10 @@ static void no_more_wait_than_the_backlog_holds(struct scene *scene)
     expect(scene, "door", "closed");
 }
 
-/* A listener tells its backlog where a connection tells what was acknowledged. */
+/*
+ * A listener tells its backlog where a connection tells what was acknowledged. What stands in the
+ * kernel's place may not go so far.
+ */
 static void a_backlog_is_what_was_asked_for(struct scene *scene)
 {
     evloop_listen_options options = evloop_listen_options_default();
@@ -626,6 +629,8 @@ static void a_backlog_is_what_was_asked_for(struct scene *scene)
     door_open(&scene->door, &options);
     int fd = evloop_listener_fd(&scene->door.listener);
     assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    if (size < offsetof(struct tcp_info, tcpi_sacked) + sizeof info.tcpi_sacked)
+        skip();
     assert_int_equal(info.tcpi_sacked, BACKLOG);
 }
 

@@ -59,7 +59,7 @@ static void note_datagrams(struct box *box, const evloop_datagram *datagrams, si
 {
     char text[NOTE_SIZE];
     for (size_t i = 0; i < count; i++)
-        note(box->scene, box->name, READ, "got %s%s", shown(&datagrams[i], text, HEAD_SIZE),
+        note(box->scene, box->name, READ, "got %s%s", shown(&datagrams[i], text, sizeof text),
              datagrams[i].truncated ? ", cut" : "");
 }
 
@@ -68,7 +68,7 @@ static void note_error(struct box *box, ssize_t err, const evloop_datagram *abou
     char text[NOTE_SIZE];
     const char *name = evloop_err_name((int)err);
     if (about)
-        note(box->scene, box->name, READ, "error %s: %s", name, shown(about, text, HEAD_SIZE));
+        note(box->scene, box->name, READ, "error %s: %s", name, shown(about, text, sizeof text));
     else
         note(box->scene, box->name, READ, "error %s", name);
 }

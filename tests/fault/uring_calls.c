@@ -1,285 +1,274 @@
 /*
- * uring_calls.c: what io_uring answers to each request of an exchange is, in turn, every error that
- * there is; requests transfer little; multishots end early; completions come late and in another
- * order; the ring takes nothing for a while.
+ * uring_calls.c: see uring_calls.h.
  */
-#include "exchange.h"
-#include "inject.h"
-#include "uring.h"
+#include "uring_calls.h"
 
-enum { MOST_IN_A_ROW = 8, ENOUGH_ENTERS = 100000 };
+#include <liburing.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 
-static const enum exchange_over overs[] = {OVER_TCP, OVER_UNIX, OVER_SEQPACKET};
-enum { ALL_OVERS = sizeof overs / sizeof *overs };
+struct failing {
+    atomic_uint count;
+    unsigned from; /* the number of the first call that fails; 0: none does */
+    unsigned to;   /* ... of the first that does not fail any more */
+    int err;
+};
 
-/* What a test that fails was about. */
-static char about[128];
+static struct failing calls[CALLS];
+static atomic_int mappings;
 
-static int tell_about(void **state)
+static const char *const names[CALLS] = {
+    "io_uring_queue_init_params",
+    "io_uring_register",
+    "io_uring_register_probe",
+    "io_uring_register_buf_ring",
+    "io_uring_submit",
+    "io_uring_submit_and_wait_timeout",
+    "socketpair",
+    "socket",
+    "bind",
+    "listen",
+    "getsockname",
+    "connect",
+    "send",
+    "recv",
+    "fcntl",
+    "mmap",
+};
+
+void uring_calls_reset(void)
 {
-    if (about[0])
-        print_error("%s\n", about);
-    about[0] = '\0';
-    inject_reset();
-    return support_teardown(state);
+    memset(calls, 0, sizeof calls);
 }
 
-#define INJECT_ENTRY(name)                                                                         \
-    {                                                                                              \
-#name, name, support_setup, tell_about, (void *)#name                                      \
-    }
-
-/* Plays it; what the kernel is asked for in the meantime has a bound. */
-static unsigned play(void)
+void uring_calls_fail(enum call call, unsigned nth, unsigned times, int err)
 {
-    unsigned told = exchange_play();
-    assert_true(inject_calls(INJECT_ENTER) < ENOUGH_ENTERS);
-    return told;
+    unsigned made = atomic_load(&calls[call].count);
+    calls[call].from = made + nth;
+    calls[call].to = made + nth + times;
+    calls[call].err = err;
 }
 
-static unsigned finish(unsigned told)
+unsigned uring_calls_count(enum call call)
 {
-    inject_reset();
-    exchange_close();
-    return told;
+    return atomic_load(&calls[call].count);
 }
 
-/* How many requests with each tag there are when nothing fails; or completions. */
-static void count(enum exchange_over over, unsigned (*of)(enum uring_tag), unsigned *counts)
+int uring_calls_mappings(void)
 {
-    exchange_open(over);
-    inject_reset();
-    assert_int_equal(play(), 0);
-    for (enum uring_tag tag = 0; tag < TAG_LEFT; tag++)
-        counts[tag] = of(tag);
-    finish(0);
+    return atomic_load(&mappings);
 }
 
-static unsigned following(unsigned nth)
+const char *uring_call_name(enum call call)
 {
-    return nth < MOST_IN_A_ROW ? nth + 1 : nth * 2;
+    return names[call];
 }
 
-static void describe(enum exchange_over over, enum uring_tag tag, unsigned nth, int err)
+/* What liburing's functions return; others return -1, and errno is set. */
+static int failure(enum call call)
 {
-    snprintf(about, sizeof about, "over %d: %s %u: %s", (int)over, inject_tag_name(tag), nth,
-             evloop_err_name(err));
+    struct failing *failing = &calls[call];
+    unsigned number = atomic_fetch_add(&failing->count, 1) + 1;
+    if (!failing->from || number < failing->from || number >= failing->to)
+        return 0;
+    errno = failing->err;
+    return -failing->err;
 }
 
-/* ---- requests that fail ---------------------------------------------------------------------- */
+/* ---- liburing -------------------------------------------------------------------------------- */
 
-static const enum uring_tag operations[] = {TAG_ACCEPT, TAG_RECEIVE, TAG_INTO, TAG_SEND, TAG_ROOM};
-enum { OPERATIONS = sizeof operations / sizeof *operations };
+int __real_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *params);
+int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *params);
 
-static unsigned play_failing(enum exchange_over over, enum uring_tag tag, unsigned nth, int err)
+int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *params)
 {
-    describe(over, tag, nth, err);
-    exchange_open(over);
-    inject_reset();
-    inject_fail(tag, nth, 1, err);
-    unsigned told = play();
-    assert_true(inject_done() > 0 || nth > 1 || over != OVER_TCP);
-    return finish(told);
+    int err = failure(CALL_QUEUE_INIT);
+    return err ? err : __real_io_uring_queue_init_params(entries, ring, params);
 }
 
-static void sweep(const int *errors, bool real)
+int __real_io_uring_register(unsigned fd, unsigned opcode, const void *arg, unsigned count);
+int __wrap_io_uring_register(unsigned fd, unsigned opcode, const void *arg, unsigned count);
+
+int __wrap_io_uring_register(unsigned fd, unsigned opcode, const void *arg, unsigned count)
 {
-    for (int o = 0; o < ALL_OVERS; o++) {
-        unsigned counts[TAG_LEFT];
-        count(overs[o], inject_requests, counts);
-        for (int i = 0; i < OPERATIONS; i++)
-            for (unsigned nth = 1; nth <= counts[operations[i]]; nth = following(nth))
-                for (const int *err = errors; *err; err++) {
-                    unsigned told = play_failing(overs[o], operations[i], nth, *err);
-                    if (!real)
-                        assert_int_equal(told, 0);
-                }
-    }
-    about[0] = '\0';
+    int err = failure(CALL_REGISTER);
+    return err ? err : __real_io_uring_register(fd, opcode, arg, count);
 }
 
-TEST(what_is_no_result_is_told_to_nobody)
+int __real_io_uring_register_probe(struct io_uring *ring, struct io_uring_probe *probe,
+                                   unsigned count);
+int __wrap_io_uring_register_probe(struct io_uring *ring, struct io_uring_probe *probe,
+                                   unsigned count);
+
+int __wrap_io_uring_register_probe(struct io_uring *ring, struct io_uring_probe *probe,
+                                   unsigned count)
 {
-    static const int transient[] = {EINTR, EAGAIN, ECANCELED, 0};
-    sweep(transient, false);
+    int err = failure(CALL_REGISTER_PROBE);
+    return err ? err : __real_io_uring_register_probe(ring, probe, count);
 }
 
-TEST(whatever_a_request_ends_with_nobody_is_lied_to)
+int __real_io_uring_register_buf_ring(struct io_uring *ring, struct io_uring_buf_reg *reg,
+                                      unsigned flags);
+int __wrap_io_uring_register_buf_ring(struct io_uring *ring, struct io_uring_buf_reg *reg,
+                                      unsigned flags);
+
+int __wrap_io_uring_register_buf_ring(struct io_uring *ring, struct io_uring_buf_reg *reg,
+                                      unsigned flags)
 {
-    static const int errors[] = {ECONNRESET, EPIPE,  ETIMEDOUT, ENOBUFS,  ENOMEM, EIO,
-                                 EINVAL,     EMFILE, ENFILE,    ENOTCONN, 0};
-    sweep(errors, true);
+    int err = failure(CALL_REGISTER_BUFFERS);
+    return err ? err : __real_io_uring_register_buf_ring(ring, reg, flags);
 }
 
-TEST(no_buffer_to_receive_into_is_told_to_nobody)
+int __real_io_uring_submit(struct io_uring *ring);
+int __wrap_io_uring_submit(struct io_uring *ring);
+
+int __wrap_io_uring_submit(struct io_uring *ring)
 {
-    for (int o = 0; o < ALL_OVERS; o++)
-        for (unsigned nth = 1; nth <= 3; nth++)
-            assert_int_equal(play_failing(overs[o], TAG_RECEIVE, nth, ENOBUFS), 0);
-    about[0] = '\0';
+    int err = failure(CALL_SUBMIT);
+    return err ? err : __real_io_uring_submit(ring);
 }
 
-TEST(a_connection_that_was_lost_is_told)
+int __real_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe,
+                                            unsigned count, struct __kernel_timespec *timeout,
+                                            sigset_t *mask);
+int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe,
+                                            unsigned count, struct __kernel_timespec *timeout,
+                                            sigset_t *mask);
+
+int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe,
+                                            unsigned count, struct __kernel_timespec *timeout,
+                                            sigset_t *mask)
 {
-    static const int lost[] = {ECONNRESET, ETIMEDOUT, EIO, ENOMEM};
-    for (size_t i = 0; i < sizeof lost / sizeof *lost; i++) {
-        static const enum uring_tag tags[] = {TAG_RECEIVE, TAG_INTO, TAG_SEND};
-        for (int t = 0; t < 3; t++) {
-            assert_true(play_failing(OVER_TCP, tags[t], 1, lost[i]) > 0);
-            assert_int_equal(exchange_error(), -lost[i]);
-        }
-    }
-    about[0] = '\0';
+    int err = failure(CALL_WAIT);
+    return err ? err : __real_io_uring_submit_and_wait_timeout(ring, cqe, count, timeout, mask);
 }
 
-/* ---- multishots that end early --------------------------------------------------------------- */
+/* ---- sockets, memory ------------------------------------------------------------------------- */
 
-static unsigned play_ending(enum exchange_over over, enum uring_tag tag, unsigned nth,
-                            unsigned times, int err)
+int __real_socketpair(int family, int type, int protocol, int fds[2]);
+int __wrap_socketpair(int family, int type, int protocol, int fds[2]);
+
+int __wrap_socketpair(int family, int type, int protocol, int fds[2])
 {
-    describe(over, tag, nth, err);
-    exchange_open(over);
-    inject_reset();
-    inject_end(tag, nth, times, err);
-    unsigned told = play();
-    assert_true(inject_done() > 0 || nth > 1 || over != OVER_TCP);
-    return finish(told);
+    return failure(CALL_SOCKETPAIR) ? -1 : __real_socketpair(family, type, protocol, fds);
 }
 
-TEST(a_multishot_that_ends_early_is_begun_anew)
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+
+int __wrap_socket(int family, int type, int protocol)
 {
-    static const int silent[] = {0, ECANCELED, ENOBUFS, EAGAIN, EINTR};
-    static const enum uring_tag tags[] = {TAG_RECEIVE, TAG_ACCEPT};
-    for (int o = 0; o < ALL_OVERS; o++) {
-        unsigned counts[TAG_LEFT];
-        count(overs[o], inject_completions, counts);
-        for (int t = 0; t < 2; t++)
-            for (unsigned nth = 1; nth <= counts[tags[t]]; nth = following(nth))
-                for (size_t i = 0; i < sizeof silent / sizeof *silent; i++)
-                    assert_int_equal(play_ending(overs[o], tags[t], nth, 1, silent[i]), 0);
-    }
-    about[0] = '\0';
+    return failure(CALL_SOCKET) ? -1 : __real_socket(family, type, protocol);
 }
 
-TEST(multishots_of_one_shot_each_do_it_too)
+int __real_bind(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size);
+
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size)
 {
-    for (int o = 0; o < ALL_OVERS; o++)
-        assert_int_equal(play_ending(overs[o], TAG_RECEIVE, 1, 1000000, 0), 0);
-    about[0] = '\0';
+    return failure(CALL_BIND) ? -1 : __real_bind(fd, address, size);
 }
 
-TEST(what_came_before_a_failure_is_told_before_it)
+int __real_listen(int fd, int backlog);
+int __wrap_listen(int fd, int backlog);
+
+int __wrap_listen(int fd, int backlog)
 {
-    static const int lost[] = {ECONNRESET, ETIMEDOUT, ENOMEM};
-    for (size_t i = 0; i < sizeof lost / sizeof *lost; i++)
-        for (unsigned nth = 1; nth <= 4; nth++)
-            play_ending(OVER_TCP, TAG_RECEIVE, nth, 1, lost[i]);
-    about[0] = '\0';
+    return failure(CALL_LISTEN) ? -1 : __real_listen(fd, backlog);
 }
 
-/* ---- little at a time, late, in another order ------------------------------------------------ */
+int __real_getsockname(int fd, struct sockaddr *address, socklen_t *size);
+int __wrap_getsockname(int fd, struct sockaddr *address, socklen_t *size);
 
-TEST(short_transfers_go_on_where_they_ended)
+int __wrap_getsockname(int fd, struct sockaddr *address, socklen_t *size)
 {
-    static const size_t sizes[] = {1500, 4096, 65521};
-    for (int o = 0; o < 2; o++) /* messages are not cut */
-        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-            exchange_open(overs[o]);
-            inject_reset();
-            inject_shorten(TAG_SEND, sizes[i]);
-            inject_shorten(TAG_INTO, sizes[i] / 3);
-            assert_int_equal(play(), 0);
-            finish(0);
-        }
+    return failure(CALL_GETSOCKNAME) ? -1 : __real_getsockname(fd, address, size);
 }
 
-TEST(completions_that_come_one_at_a_time_are_all_told)
+int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
+
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
-    for (int o = 0; o < ALL_OVERS; o++) {
-        exchange_open(overs[o]);
-        inject_reset();
-        inject_trickle();
-        assert_int_equal(play(), 0);
-        finish(0);
-    }
+    return failure(CALL_CONNECT) ? -1 : __real_connect(fd, address, size);
 }
 
-TEST(completions_in_another_order_mean_the_same)
+ssize_t __real_send(int fd, const void *data, size_t size, int flags);
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
+
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags)
 {
-    for (uint64_t seed = 1; seed <= scaled(40); seed++)
-        for (int o = 0; o < ALL_OVERS; o++) {
-            snprintf(about, sizeof about, "over %d: seed %u", o, (unsigned)seed);
-            exchange_open(overs[o]);
-            inject_reset();
-            inject_shuffle(seed);
-            if (seed % 2)
-                inject_trickle();
-            assert_int_equal(play(), 0);
-            finish(0);
-        }
-    about[0] = '\0';
+    return failure(CALL_SEND) ? -1 : __real_send(fd, data, size, flags);
 }
 
-/* ---- the ring itself ------------------------------------------------------------------------- */
+ssize_t __real_recv(int fd, void *data, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *data, size_t size, int flags);
 
-static unsigned play_refusing(enum inject_call call, unsigned nth, unsigned times, int err)
+ssize_t __wrap_recv(int fd, void *data, size_t size, int flags)
 {
-    snprintf(about, sizeof about, "call %d %u: %s", (int)call, nth, evloop_err_name(err));
-    exchange_open(OVER_TCP);
-    inject_reset();
-    inject_call_fail(call, nth, times, err);
-    return finish(play());
+    return failure(CALL_RECV) ? -1 : __real_recv(fd, data, size, flags);
 }
 
-TEST(a_ring_that_takes_nothing_for_a_while_is_asked_again)
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...);
+
+int __wrap_fcntl(int fd, int command, ...)
 {
-    static const int busy[] = {EBUSY, EAGAIN, EINTR};
-    for (size_t i = 0; i < sizeof busy / sizeof *busy; i++)
-        for (unsigned nth = 1; nth <= 30; nth++)
-            assert_int_equal(play_refusing(INJECT_ENTER, nth, 1 + nth % 5, busy[i]), 0);
-    about[0] = '\0';
+    va_list arguments;
+    va_start(arguments, command);
+    long argument = va_arg(arguments, long);
+    va_end(arguments);
+    return failure(CALL_FCNTL) ? -1 : __real_fcntl(fd, command, argument);
 }
 
-TEST(a_ring_without_room_for_requests_is_asked_again)
+void *__real_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
+
+void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
 {
-    for (unsigned nth = 1; nth <= 40; nth++)
-        assert_int_equal(play_refusing(INJECT_REQUEST, nth, 1 + nth % 7, 0), 0);
-    about[0] = '\0';
+    if (failure(CALL_MMAP))
+        return MAP_FAILED;
+    void *memory = __real_mmap(address, size, protection, flags, fd, offset);
+    if (memory != MAP_FAILED)
+        atomic_fetch_add(&mappings, 1);
+    return memory;
 }
 
-/* A run that fails can be begun again, as if nothing had been: it is told, and nobody else is. */
-TEST(a_ring_that_fails_loses_nothing)
+int __real_munmap(void *memory, size_t size);
+int __wrap_munmap(void *memory, size_t size);
+
+int __wrap_munmap(void *memory, size_t size)
 {
-    static const int errors[] = {ENOMEM, EBADR, EINVAL};
-    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
-        for (unsigned nth = 1; nth <= 30; nth++) {
-            unsigned told = play_refusing(INJECT_ENTER, nth, 1, errors[i]);
-            assert_true(told <= 1);
-            if (told)
-                assert_int_equal(exchange_error(), -errors[i]);
-        }
-    about[0] = '\0';
+    atomic_fetch_sub(&mappings, 1);
+    return __real_munmap(memory, size);
 }
 
-int main(void)
+/* ---- a kernel that refuses ------------------------------------------------------------------- */
+
+void uring_refuse(unsigned which, int err)
 {
-    const struct CMUnitTest tests[] = {
-        INJECT_ENTRY(what_is_no_result_is_told_to_nobody),
-        INJECT_ENTRY(whatever_a_request_ends_with_nobody_is_lied_to),
-        INJECT_ENTRY(no_buffer_to_receive_into_is_told_to_nobody),
-        INJECT_ENTRY(a_connection_that_was_lost_is_told),
-        INJECT_ENTRY(a_multishot_that_ends_early_is_begun_anew),
-        INJECT_ENTRY(multishots_of_one_shot_each_do_it_too),
-        INJECT_ENTRY(what_came_before_a_failure_is_told_before_it),
-        INJECT_ENTRY(short_transfers_go_on_where_they_ended),
-        INJECT_ENTRY(completions_that_come_one_at_a_time_are_all_told),
-        INJECT_ENTRY(completions_in_another_order_mean_the_same),
-        INJECT_ENTRY(a_ring_that_takes_nothing_for_a_while_is_asked_again),
-        INJECT_ENTRY(a_ring_without_room_for_requests_is_asked_again),
-        INJECT_ENTRY(a_ring_that_fails_loses_nothing),
+    const uint32_t action = err ? SECCOMP_RET_ERRNO | (uint32_t)err : SECCOMP_RET_KILL_PROCESS;
+    const uint32_t numbers[] = {__NR_io_uring_setup, __NR_io_uring_enter, __NR_io_uring_register};
+    struct sock_filter filter[2 + 2 * 3] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
     };
-    if (!uring_only())
-        return SKIPPED;
-    support_limit(120);
-    return RUN_TESTS("uring calls", tests);
+    unsigned short length = 1;
+    for (unsigned i = 0; i < 3; i++) {
+        if (!(which & (1u << i)))
+            continue;
+        filter[length++] =
+            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, numbers[i], 0, 1);
+        filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action);
+    }
+    filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    const struct sock_fprog program = {.len = length, .filter = filter};
+    check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    check(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }

