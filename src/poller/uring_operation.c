@@ -646,7 +646,7 @@ static bool accept_failed(struct poller *poller, struct uring_entry *entry, int 
         uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
         return false;
     }
-    if (is_no_result(err) || ready_accept_passes(err)) {
+    if ((is_no_result(err) && err != -ENOBUFS) || ready_accept_passes(err)) {
         uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
         return false;
     }
