@@ -157,6 +157,32 @@ TEST(what_a_cancelled_receive_still_brought_is_not_lost)
     loop_end(loop);
 }
 
+TEST(a_cancellation_that_fails_is_repeated_until_the_kernel_has_let_go)
+{
+    static const int errors[] = {ENOMEM, EBUSY, EINTR, EAGAIN};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        evloop *loop = loop_new();
+        struct peer *peer = &peers[0];
+        peer_open(loop, peer);
+        assert_int_equal(
+            evloop_stream_read_into(&peer->stream, peer->memory, sizeof peer->memory, 1, on_read),
+            0);
+        loop_turn(loop);
+        inject_reset();
+        inject_call_fail(INJECT_ENTER, 1, 3, errors[i]);
+        assert_int_equal(evloop_stream_read_stop(&peer->stream), 0);
+        assert_int_equal(inject_done(), 3);
+        net_send(peer->other, 0, PIECE);
+        loop_turn(loop);
+        for (size_t b = 0; b < sizeof peer->memory; b++)
+            assert_int_equal(peer->memory[b], 0); /* it is the user's again */
+        assert_int_equal(evloop_stream_read_start(&peer->stream, on_read), 0);
+        await(loop, peer, PIECE);
+        peer_close(loop, peer);
+        loop_end(loop);
+    }
+}
+
 /* ---- numbers that are used again ------------------------------------------------------------- */
 
 static void on_wrong_read(evloop_stream *stream, ssize_t n, const void *data)
@@ -574,6 +600,7 @@ int main(void)
         TRAP_ENTRY(every_byte_arrives_once_however_often_reading_is_stopped),
         TRAP_ENTRY(every_byte_arrives_once_in_whatever_way_it_is_read),
         TRAP_ENTRY(what_a_cancelled_receive_still_brought_is_not_lost),
+        TRAP_ENTRY(a_cancellation_that_fails_is_repeated_until_the_kernel_has_let_go),
         TRAP_ENTRY(what_was_in_flight_for_a_number_does_not_reach_its_next_owner),
         TRAP_ENTRY(a_full_completion_queue_loses_nothing),
         TRAP_ENTRY(streams_that_starve_are_fed_and_nobody_spins),
