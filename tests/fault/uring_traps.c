@@ -411,6 +411,30 @@ TEST(a_listener_that_is_closed_leaves_no_connection_behind_and_its_port_free)
     }
 }
 
+static void on_first_connection(evloop_listener *listener)
+{
+    on_connection(listener);
+    assert_int_equal(evloop_listener_close(listener, NULL), 0);
+}
+
+/* The kernel has accepted all of them by then. */
+TEST(connections_that_were_accepted_and_not_told_are_closed_with_the_listener)
+{
+    struct door door;
+    struct pollfd clients[3];
+    door_open(&door);
+    door.listener.fn_ = on_first_connection;
+    for (int c = 0; c < 3; c++)
+        clients[c] = (struct pollfd){.fd = net_connect(&door.address), .events = POLLRDHUP};
+    loop_run(door.loop);
+    assert_int_equal(door.accepted, 1);
+    for (int c = 0; c < 3; c++) {
+        assert_int_equal(poll(&clients[c], 1, 10000), 1);
+        assert_int_equal(close(clients[c].fd), 0);
+    }
+    loop_end(door.loop);
+}
+
 /* ---- closing --------------------------------------------------------------------------------- */
 
 TEST(closing_says_so_at_once_whatever_is_in_flight)
@@ -540,6 +564,32 @@ TEST(a_forks_child_reads_on_and_its_parent_too)
     loop_end(loop);
 }
 
+static void reads_on_as_somebody_else(void *arg)
+{
+    evloop *loop = loop_new();
+    struct peer *peer = &peers[0];
+    (void)arg;
+    peer_open(loop, peer);
+    check(evloop_stream_read_start(&peer->stream, on_read) == 0);
+    loop_turn(loop);
+    check(geteuid() != 0 || setuid(65534) == 0);
+    net_send(peer->other, 0, PIECE);
+    while (peer->heard < PIECE)
+        check(evloop_run(loop, EVLOOP_RUN_ONCE) == 0);
+    check(evloop_stream_send(&peer->stream, pattern_at(0), PIECE) == 0);
+    check(evloop_stream_close_gracefully(&peer->stream, EVLOOP_FOREVER, NULL) == 0);
+    loop_run(loop);
+    unsigned char heard[PIECE];
+    check(net_receive(peer->other, heard, PIECE) == PIECE && pattern_matches(heard, PIECE, 0));
+    check(close(peer->other) == 0);
+    check(evloop_destroy(loop, 0) == 0);
+}
+
+TEST(a_process_that_gives_up_its_rights_goes_on)
+{
+    assert_true(child_succeeds(reads_on_as_somebody_else, NULL));
+}
+
 /* ---- embedded -------------------------------------------------------------------------------- */
 
 static void embed(bool lent_before)
@@ -608,11 +658,13 @@ int main(void)
         TRAP_ENTRY(without_a_client_nobody_hears_that_descriptors_are_short),
         TRAP_ENTRY(a_connection_that_comes_while_accepting_is_stopped_is_not_lost),
         TRAP_ENTRY(a_listener_that_is_closed_leaves_no_connection_behind_and_its_port_free),
+        TRAP_ENTRY(connections_that_were_accepted_and_not_told_are_closed_with_the_listener),
         TRAP_ENTRY(closing_says_so_at_once_whatever_is_in_flight),
         TRAP_ENTRY(a_loop_goes_from_thread_to_thread_with_what_is_in_flight),
         TRAP_ENTRY(a_thread_that_never_ran_a_loop_destroys_it_with_what_is_in_flight),
         TRAP_ENTRY(a_ring_that_another_thread_cannot_make_is_made_later),
         TRAP_ENTRY(a_forks_child_reads_on_and_its_parent_too),
+        TRAP_ENTRY(a_process_that_gives_up_its_rights_goes_on),
         TRAP_ENTRY(an_outer_loop_is_told_of_what_the_ring_has),
         TRAP_ENTRY(many_loops_live_side_by_side),
     };
