@@ -118,13 +118,15 @@ static void uring_close(struct poller *poller)
 
 /* ---- whose ring it is ------------------------------------------------------------------------ */
 
-static void collect_all(struct poller *poller)
+static size_t collect_all(struct poller *poller)
 {
     struct uring *uring = poller->uring;
     struct ring_event event;
     size_t most = uring->features.bundles && uring->streams.ring ? uring->streams.count : 1;
-    while (uring_reserve(poller, most) == 0 && ring_next(&uring->ring, &event))
+    size_t count = 0;
+    for (; uring_reserve(poller, most) == 0 && ring_next(&uring->ring, &event); count++)
         uring_collect(poller, &event);
+    return count;
 }
 
 /*
@@ -172,6 +174,8 @@ int uring_own(struct poller *poller)
         return ring_enable(ring);
     if (ring->open)
         collect_all(poller);
+    if (uring->notifications > 0) /* they come to the other thread only */
+        return -EBUSY;
     return renew(poller);
 }
 
@@ -191,6 +195,9 @@ static int arm_epoll(struct poller *poller)
     return 0;
 }
 
+/* The kernel (6.14 and later) works off so much in one call, though there may be more. */
+enum { BATCH = 20, BATCHES_AT_MOST = 64 };
+
 int uring_turn(struct poller *poller, uint64_t timeout_ns)
 {
     struct uring *uring = poller->uring;
@@ -199,7 +206,8 @@ int uring_turn(struct poller *poller, uint64_t timeout_ns)
         uring->scratch->iov_used = 0;
         uring->scratch->headers_used = 0;
     }
-    collect_all(poller);
+    for (unsigned i = 0; collect_all(poller) >= BATCH && !err && i < BATCHES_AT_MOST; i++)
+        err = ring_enter(&uring->ring, 0);
     return err;
 }
 
