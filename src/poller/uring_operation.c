@@ -705,7 +705,7 @@ static bool accept_failed(struct poller *poller, struct uring_entry *entry, int 
         uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
         return false;
     }
-    if (is_no_result(err) || ready_accept_passes(err)) {
+    if ((is_no_result(err) && err != -ENOBUFS) || ready_accept_passes(err)) {
         uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
         return false;
     }
@@ -979,17 +979,23 @@ static bool next_completion(struct poller *poller)
 
 /* ---- ending ---------------------------------------------------------------------------------- */
 
+/* In a row: then the ring is beyond help. */
+enum { MOST_FAILURES = 1000 };
+
 /*
- * Returns when the kernel has let go of it. A cancellation that finds nothing means that the target
- * is just coming to its end.
+ * Returns when the kernel has let go of it, also if it is short of something for a while: memory
+ * is the user's again. A cancellation that finds nothing means that the target is just coming to
+ * its end.
  */
 static void settle(struct poller *poller, struct uring_entry *entry, unsigned flag)
 {
     int fd = entry->endpoint->fd;
     int err = entry->flags & flag ? uring_own(poller) : 0;
-    while (!err && entry->flags & flag) {
+    for (unsigned failures = 0; !err && entry->flags & flag;) {
         enum uring_tag tag = flag == ENTRY_IN_FLIGHT ? entry->in_tag : entry->out_tag;
-        err = uring_cancel(poller, uring_user_data(tag, entry, fd));
+        int failure = uring_cancel(poller, uring_user_data(tag, entry, fd));
+        failures = failure ? failures + 1 : 0;
+        err = failures < MOST_FAILURES ? 0 : failure;
     }
     if (err) { /* what comes later is nobody's */
         entry->generation = (entry->generation + 1) & 0xffffff;
