@@ -41,10 +41,20 @@ bool ready_begin(struct poller *poller)
     return !list_empty(&readiness->ready);
 }
 
+/* What a backend carries out itself is not ours to go on with. */
+static bool in_can_go_on(const struct evloop_endpoint *endpoint)
+{
+    return endpoint->in && (endpoint->flags & (READY_IN | ENDPOINT_NATIVE_IN)) == READY_IN;
+}
+
+static bool out_can_go_on(const struct evloop_endpoint *endpoint)
+{
+    return endpoint->out && (endpoint->flags & (READY_OUT | ENDPOINT_NATIVE_OUT)) == READY_OUT;
+}
+
 static bool can_go_on(const struct evloop_endpoint *endpoint)
 {
-    return (endpoint->in && endpoint->flags & READY_IN) ||
-           (endpoint->out && endpoint->flags & READY_OUT);
+    return in_can_go_on(endpoint) || out_can_go_on(endpoint);
 }
 
 void ready_schedule(list_link *list, struct evloop_endpoint *endpoint)
@@ -422,8 +432,8 @@ static bool perform_what_goes_out(struct evloop_endpoint *endpoint)
 static bool perform(struct poller *poller, struct evloop_endpoint *endpoint)
 {
     bool had_in = endpoint->flags & HAD_IN;
-    bool in = endpoint->in && endpoint->flags & READY_IN;
-    bool out = endpoint->out && endpoint->flags & READY_OUT;
+    bool in = in_can_go_on(endpoint);
+    bool out = out_can_go_on(endpoint);
     endpoint->flags &= ~(unsigned)HAD_IN;
     if (in && had_in) {
         list_append(&poller->readiness.again, &endpoint->ready);

@@ -43,6 +43,8 @@ int ready_receive_messages(struct poller *poller, struct evloop_operation *opera
 size_t ready_cancel(struct poller *poller, struct evloop_operation *operation);
 bool ready_next_completion(struct poller *poller);
 
+/* Whether receiving messages goes on after this error. */
+bool ready_messages_pass(ssize_t err);
 /* Whether a failure to accept is one connection's, which the next has nothing to do with. */
 bool ready_accept_passes(int err);
 
