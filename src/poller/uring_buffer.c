@@ -40,8 +40,8 @@ static int tell_ring(struct poller *poller, struct pool *pool)
 /* Zeroed: what checks memory does not see the kernel write to it. */
 static struct pool_buffer *make_buffer(struct poller *poller, size_t size, unsigned short number)
 {
-    struct pool_buffer *buffer =
-        (struct pool_buffer *)memory_zalloc(poller->allocator, sizeof(struct pool_buffer) + size);
+    struct pool_buffer *buffer = (struct pool_buffer *)memory_zalloc_aligned(
+        poller->allocator, sizeof(struct pool_buffer) + size, CACHE_LINE);
     if (buffer)
         buffer->number = number;
     return buffer;
