@@ -93,7 +93,7 @@ bool ready_messages_pass(ssize_t err)
 }
 
 int ready_receive_messages(struct poller *poller, struct evloop_operation *operation,
-                            const struct evloop_message_format *format)
+                           const struct evloop_message_format *format)
 {
     int err = make_room(poller, format);
     if (err)
