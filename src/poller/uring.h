@@ -127,7 +127,7 @@ struct pool {
  * Groups. Pools of messages are of so many sizes, each twice the last, and their numbers tell them
  * apart.
  */
-enum { POOL_STREAMS, POOL_MESSAGES, MESSAGE_POOLS = 10, MESSAGE_PLACES = 1024 };
+enum { POOL_STREAMS, POOL_MESSAGES, MESSAGE_POOLS = 10, MESSAGE_PLACES = 256 };
 
 enum { SEND_IOV = 2048, SEND_HEADERS = 64 };
 

@@ -130,6 +130,8 @@ static int ready_pool(struct poller *poller, const struct evloop_message_format 
 {
     struct uring *uring = poller->uring;
     unsigned count = format->batch < FEWEST_BUFFERS ? FEWEST_BUFFERS : format->batch;
+    if (count > MESSAGE_PLACES)
+        count = MESSAGE_PLACES;
     unsigned i = choose(uring, format->size, count);
     int err = uring->messages[i].ring ? 0 : make_pool(poller, i);
     if (!err)
