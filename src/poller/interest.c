@@ -263,7 +263,8 @@ int interest_apply(struct poller *poller)
 
 bool poller_changed(const struct poller *poller)
 {
-    if (poller->backend->silent && poller->backend->silent(poller))
+    if (poller->backend->silent && atomic_get(&poller->fd_lent, seq_cst) &&
+        poller->backend->silent(poller))
         return true;
     return poller->reopen_wanted || !list_empty(&poller->interest.changed) ||
            !list_empty(&poller->interest.ready) || poller_ready(poller);

@@ -234,7 +234,10 @@ int poller_apply_changes(struct poller *poller)
 
 int poller_lend_fd(struct poller *poller)
 {
+    bool lent = atomic_get(&poller->fd_lent, seq_cst);
     atomic_set(&poller->fd_lent, true, seq_cst);
+    if (!lent && atomic_get(&poller->native, seq_cst)) /* it does not tell of those yet */
+        poller_wake(poller);
     return poller->fd;
 }
 

@@ -213,6 +213,7 @@ struct poller {
     size_t collected;   /* native completions that are still to be told */
     struct uring *uring; /* private to the backend */
     ATOMIC(bool) fd_lent;
+    ATOMIC(bool) native; /* the backend has been given an operation of its own to carry out */
     size_t receive_memory; /* for receives of the kernel's: bytes */
     struct interest interest;
     struct readiness readiness;

@@ -21,6 +21,12 @@
 #include "poller/uring.h"
 #include "util/memory.h"
 
+/* Whether an operation was started: from then on the ring is waited for. */
+static bool was_used(const struct poller *poller)
+{
+    return atomic_get(&poller->native, seq_cst);
+}
+
 /* ---- entries --------------------------------------------------------------------------------- */
 
 struct uring_entry *uring_find(const struct uring *uring, int fd)
@@ -137,7 +143,7 @@ static int renew(struct poller *poller)
     ring_close(&uring->ring);
     uring->epoll_armed = false;
     int err = ring_open(&uring->ring);
-    if (!err && uring->used)
+    if (!err && was_used(poller))
         err = ring_enable(&uring->ring);
     if (!err)
         err = pool_reopen(poller, &uring->streams);
@@ -251,7 +257,7 @@ static int wait_in_epoll(struct poller *poller, uint64_t timeout_ns)
 static int uring_wait(struct poller *poller, uint64_t timeout_ns)
 {
     struct uring *uring = poller->uring;
-    if (!uring->used)
+    if (!was_used(poller))
         return poller_epoll.wait(poller, timeout_ns);
     int err = uring_own(poller);
     if (err)
@@ -274,7 +280,7 @@ static int uring_pause(struct poller *poller)
 {
     struct uring *uring = poller->uring;
     int err = 0;
-    if (uring->used && atomic_get(&poller->fd_lent, seq_cst)) {
+    if (was_used(poller) && atomic_get(&poller->fd_lent, seq_cst)) {
         err = uring_own(poller);
         if (!err) {
             uring_prepare(poller);
@@ -291,7 +297,7 @@ static int uring_pause(struct poller *poller)
 static bool uring_silent(const struct poller *poller)
 {
     const struct uring *uring = poller->uring;
-    return uring->used && (!uring->ring_in_epoll || !list_empty(&uring->queued));
+    return was_used(poller) && (!uring->ring_in_epoll || !list_empty(&uring->queued));
 }
 
 /* ---- the rest is epoll's --------------------------------------------------------------------- */

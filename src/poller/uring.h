@@ -82,7 +82,6 @@ struct uring_entry {
     struct uring_left *left;
     uint32_t generation; /* 24 bits */
     uint32_t turn;       /* in which the last completion in was told */
-    size_t told;         /* bytes, in that turn */
     int error;           /* to be told after what is left */
     unsigned flags;
     enum uring_tag in_tag; /* of what is in flight */
@@ -149,7 +148,6 @@ struct uring {
     struct uring_events events;
     size_t to_tell; /* of these, in this turn */
     uint32_t turn;
-    bool used;        /* something was started: from here on the ring is waited for */
     bool epoll_armed; /* the ring polls the epoll instance */
     bool epoll_fired;
     bool ring_in_epoll; /* the other way round */

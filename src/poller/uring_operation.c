@@ -261,7 +261,7 @@ int uring_start_in(struct poller *poller, struct evloop_operation *operation, un
     struct evloop_endpoint *endpoint = operation->endpoint;
     operation->kind = kind;
     endpoint->in = operation;
-    poller->uring->used = true;
+    atomic_set(&poller->native, true, seq_cst);
     uring_queue(poller->uring, entry_of(poller, endpoint), ENTRY_QUEUE_IN);
     return OPERATION_STARTED;
 }
@@ -314,7 +314,7 @@ static void start_out(struct poller *poller, struct evloop_operation *operation,
     operation->kind = kind;
     operation->endpoint->out = operation;
     entry->flags |= flags;
-    poller->uring->used = true;
+    atomic_set(&poller->native, true, seq_cst);
     uring_queue(poller->uring, entry, ENTRY_QUEUE_OUT);
 }
 
@@ -663,6 +663,19 @@ static bool take_next_piece(struct uring *uring, struct uring_event *event)
     return true;
 }
 
+/* What is more than one read may bring stays, in the place from which the piece was taken. */
+static bool leave_rest(struct poller *poller, struct uring_event *event)
+{
+    struct uring_event rest = *event;
+    if ((size_t)event->result <= poller->buffers.size)
+        return false;
+    event->result = (int32_t)poller->buffers.size;
+    rest.result -= event->result;
+    rest.data += event->result;
+    push_front(poller, &rest);
+    return true;
+}
+
 static bool lend_piece(struct poller *poller, struct uring_entry *entry, struct uring_event event)
 {
     struct uring *uring = poller->uring;
@@ -673,9 +686,10 @@ static bool lend_piece(struct poller *poller, struct uring_entry *entry, struct 
         pop(poller);
         pieces++;
     }
-    if (!(event.flags & IORING_CQE_F_MORE))
+    if (leave_rest(poller, &event))
+        pieces--; /* the rest is one */
+    else if (!(event.flags & IORING_CQE_F_MORE))
         uring_queue(uring, entry, ENTRY_QUEUE_IN);
-    entry->told += (size_t)event.result;
     struct evloop_completion completion = {
         .result = event.result, .more = true, .data = event.data};
     uring->lent = event.data;
@@ -759,8 +773,6 @@ static bool tell_left(struct poller *poller, struct uring_entry *entry)
 static bool tell_in(struct poller *poller, struct uring_entry *entry,
                     const struct uring_event *event)
 {
-    if (entry->turn != poller->uring->turn)
-        entry->told = 0;
     entry->turn = poller->uring->turn;
     switch (uring_tag_of(event->user_data)) {
     case TAG_ACCEPT:
@@ -826,16 +838,6 @@ static bool tell_failed_send(struct poller *poller, struct uring_entry *entry,
     return tell_in(poller, entry, &in);
 }
 
-/* Connections, which are here in any case; and bytes up to what one read takes elsewhere. */
-static bool may_tell_more(const struct poller *poller, const struct uring_entry *entry,
-                          const struct uring_event *event)
-{
-    enum uring_tag tag = uring_tag_of(event->user_data);
-    if (tag == TAG_RECEIVE && event->result > 0)
-        return entry->told + (size_t)event->result <= poller->buffers.size;
-    return tag == TAG_ACCEPT;
-}
-
 static bool tell(struct poller *poller, const struct uring_event *event)
 {
     struct uring *uring = poller->uring;
@@ -844,7 +846,7 @@ static bool tell(struct poller *poller, const struct uring_event *event)
     if (!is_in(tag))
         return event->result < 0 ? tell_failed_send(poller, entry, event)
                                  : tell_out(poller, entry, event);
-    if (entry->turn == uring->turn && !may_tell_more(poller, entry, event)) {
+    if (entry->turn == uring->turn && tag != TAG_ACCEPT) {
         uring_push(poller, event); /* into the place from which it was taken */
         return false;
     }

@@ -89,7 +89,7 @@ static void poller_new(void)
     memset(&watch, 0, sizeof watch);
     watch.fd_ = STDERR_FILENO;
     watch.interest_ = EVLOOP_READABLE;
-    assert_int_equal(poller_choose(&poller, &test_heap.allocator, poller_backends()[0]->name), 0);
+    assert_int_equal(poller_choose(&poller, &test_heap.allocator, "epoll"), 0);
     poller.backend = &fake;
 }
 
@@ -425,8 +425,12 @@ TEST(defect_08_every_call_of_a_closed_poller_gives_the_same_error)
         evloop_watch active;
         pipe_open(fds);
         poller_new();
-        if (i >= 0)
-            assert_int_equal(poller_choose(&poller, &test_heap.allocator, known[i]->name), 0);
+        int err = i < 0 ? 0 : poller_choose(&poller, &test_heap.allocator, known[i]->name);
+        if (err == -ENOSYS) { /* of the build, but not of this kernel */
+            fds_close(fds);
+            continue;
+        }
+        assert_int_equal(err, 0);
         active = watch;
         active.fd_ = fds[0];
         assert_int_equal(poller_add(&poller, &active), 0);

@@ -79,9 +79,12 @@ const struct poller_backend *const *__wrap_poller_backends(void);
 
 const struct poller_backend *const *__wrap_poller_backends(void)
 {
-    static const struct poller_backend *backends[3];
-    backends[0] = __real_poller_backends()[0];
-    backends[1] = &sim_backend;
+    static const struct poller_backend *backends[8];
+    const struct poller_backend *const *real = __real_poller_backends();
+    size_t count = 0;
+    for (; real[count]; count++)
+        backends[count] = real[count];
+    backends[count] = &sim_backend;
     return backends;
 }
 
