@@ -1009,6 +1009,21 @@ void uring_restart_all(struct poller *poller)
             restart(poller, &uring->pages[i]->of[j]);
 }
 
+/* What would have gone on with a completion that was forgotten. */
+static void begin_anew(struct uring *uring, struct uring_entry *entry)
+{
+    const struct evloop_endpoint *endpoint = entry->endpoint;
+    bool in = endpoint->in && endpoint->flags & ENDPOINT_NATIVE_IN;
+    bool out = endpoint->out && endpoint->flags & ENDPOINT_NATIVE_OUT;
+    if (in && !(entry->flags & ENTRY_IN_FLIGHT))
+        uring_queue(uring, entry, ENTRY_QUEUE_IN);
+    if (!out || entry->flags & ENTRY_OUT_FLIGHT)
+        return;
+    if (endpoint->out->kind == KIND_CONNECT)
+        entry->flags |= ENTRY_WANTS_ROOM;
+    uring_queue(uring, entry, ENTRY_QUEUE_OUT);
+}
+
 void uring_forget_all(struct poller *poller)
 {
     struct uring *uring = poller->uring;
@@ -1025,7 +1040,11 @@ void uring_forget_all(struct poller *poller)
     for (size_t i = 0; i < uring->page_count; i++)
         for (size_t j = 0; uring->pages[i] && j < ENTRIES_A_PAGE; j++) {
             struct uring_entry *entry = &uring->pages[i]->of[j];
-            if (entry->endpoint)
-                free_left(poller, entry, entry->endpoint->flags & ENDPOINT_LISTENER);
+            if (!entry->endpoint)
+                continue;
+            free_left(poller, entry, entry->endpoint->flags & ENDPOINT_LISTENER);
+            if (list_linked(&entry->starved))
+                list_remove(&entry->starved);
+            begin_anew(uring, entry);
         }
 }

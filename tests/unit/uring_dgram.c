@@ -159,6 +159,7 @@ TEST(what_is_lent_stays_while_another_socket_asks_for_more)
     send_numbers(second, 0, 60);
     box_wait(loop, opened_within, 60);
     assert_numbers(opened_within, 60);
+    assert_true(opened_within->largest > 2);
     close(fd);
     close(second);
     box_close(loop, box);
@@ -367,35 +368,42 @@ TEST(a_socket_that_was_stopped_is_given_up_once_what_waits_was_read)
 
 struct in_child {
     evloop *loop;
-    struct box *box;
-    int fd;
+    struct box *boxes[2];
+    int fds[2];
 };
 
 static void receive_in_child(void *arg)
 {
     struct in_child *in = arg;
-    size_t count = in->box->count;
     check(evloop_after_fork(in->loop) == 0);
-    check(send(in->fd, "child", 5, 0) == 5);
-    while (in->box->count == count)
+    check(send(in->fds[0], "child", 5, 0) == 5);
+    while (in->boxes[0]->count == 1)
         check(evloop_run(in->loop, EVLOOP_RUN_ONCE) == 0);
-    check(strcmp(in->box->mails[count].text, "child") == 0);
+    check(strcmp(in->boxes[0]->mails[1].text, "child") == 0);
+    for (int i = 0; i < 8; i++)
+        check(send(in->fds[1], "child", 5, 0) == 5);
+    while (in->boxes[1]->count < 8)
+        check(evloop_run(in->loop, EVLOOP_RUN_ONCE) == 0);
+    check(in->boxes[1]->largest > 1); /* the buffers are all there */
 }
 
 TEST(after_a_fork_the_child_receives_what_comes_and_not_what_came_before)
 {
     evloop *loop = loop_new();
-    struct box *box = small_box(loop, 1, 100);
-    int fd = sender_open(box);
-    send_numbers(fd, 0, 3);
-    box_wait(loop, box, 1); /* the others were collected */
-    struct in_child in = {loop, box, fd};
+    struct in_child in = {.loop = loop,
+                          .boxes = {small_box(loop, 1, 100), small_box(loop, 8, 100)}};
+    in.fds[0] = sender_open(in.boxes[0]);
+    in.fds[1] = sender_open(in.boxes[1]);
+    send_numbers(in.fds[0], 0, 8);
+    box_wait(loop, in.boxes[0], 1); /* the others were collected */
     assert_true(child_succeeds(receive_in_child, &in));
-    box_wait(loop, box, 2);
-    box_wait(loop, box, 3);
-    assert_numbers(box, 3);
-    close(fd);
-    box_close(loop, box);
+    while (in.boxes[0]->count < 8)
+        assert_int_equal(evloop_run(loop, EVLOOP_RUN_ONCE), 0);
+    assert_numbers(in.boxes[0], 8);
+    for (unsigned i = 0; i < 2; i++) {
+        close(in.fds[i]);
+        box_close(loop, in.boxes[i]);
+    }
     loop_end(loop);
 }
 
