@@ -8,7 +8,7 @@ cmake_minimum_required(VERSION 3.20)
 
 include("${CMAKE_CURRENT_LIST_DIR}/script.cmake")
 
-packages_install(${BUILD_PACKAGES} OPTIONAL libuv1-dev libev-dev libevent-dev valgrind)
+packages_install(${BUILD_PACKAGES} OPTIONAL ${BUILD_PACKAGES_OPTIONAL} libuv1-dev libev-dev libevent-dev valgrind)
 build(bench
     -DCMAKE_BUILD_TYPE=Release
     -DEVLOOP_BUILD_TESTS=OFF

@@ -7,7 +7,7 @@ cmake_minimum_required(VERSION 3.20)
 
 include("${CMAKE_CURRENT_LIST_DIR}/script.cmake")
 
-packages_install(${BUILD_PACKAGES})
+packages_install(${BUILD_PACKAGES} OPTIONAL ${BUILD_PACKAGES_OPTIONAL})
 build(demo
     -DCMAKE_BUILD_TYPE=Release
     -DEVLOOP_BUILD_TESTS=OFF

@@ -33,6 +33,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/evloopConfigVersion.cmak
 install(FILES
     "${PROJECT_BINARY_DIR}/evloopConfig.cmake"
     "${PROJECT_BINARY_DIR}/evloopConfigVersion.cmake"
+    cmake/FindLiburing.cmake
     DESTINATION "${cmake_dir}")
 
 # The .pc file finds its prefix from where it lies, unless a distribution pins absolute directories.
@@ -50,6 +51,15 @@ if(IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
     set(pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
 else()
     set(pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+# Named as a library, not as a package: one that is required, be it in private, has to be installed wherever
+# evloop's flags are asked for, and the shared library's users need none of it.
+set(pc_libs_private "")
+if(EVLOOP_PLATFORM_LIBRARIES)
+    foreach(dir IN LISTS PC_LIBURING_LIBRARY_DIRS)
+        string(APPEND pc_libs_private " -L${dir}")
+    endforeach()
+    string(APPEND pc_libs_private " -luring")
 endif()
 configure_file(cmake/evloop.pc.in "${PROJECT_BINARY_DIR}/evloop.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/evloop.pc" DESTINATION "${pc_dir}")

@@ -15,7 +15,7 @@ option(EVLOOP_BUILD_BENCH "Build the benchmarks" OFF)
 option(EVLOOP_INSTALL "Generate the install rules" ${top_level})
 option(EVLOOP_WERROR "Treat warnings as errors" OFF)
 set(EVLOOP_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
-set(EVLOOP_WITH_LIBURING AUTO CACHE STRING "The io_uring poller: AUTO, ON or OFF")
+set(EVLOOP_WITH_LIBURING AUTO CACHE STRING "The io_uring backend: AUTO (where liburing is found), ON or OFF")
 set_property(CACHE EVLOOP_WITH_LIBURING PROPERTY STRINGS AUTO ON OFF)
 
 if(NOT EVLOOP_BUILD_STATIC AND NOT EVLOOP_BUILD_SHARED)
@@ -29,10 +29,7 @@ foreach(part TESTS EXAMPLES)
 endforeach()
 
 string(TOUPPER "${EVLOOP_WITH_LIBURING}" with_liburing)
-if(with_liburing STREQUAL "ON")
-    message(FATAL_ERROR "EVLOOP_WITH_LIBURING=ON, but evloop ${PROJECT_VERSION} has no io_uring poller: "
-        "choose AUTO or OFF")
-elseif(NOT with_liburing MATCHES "^(AUTO|OFF)$")
+if(NOT with_liburing MATCHES "^(AUTO|ON|OFF)$")
     message(FATAL_ERROR "EVLOOP_WITH_LIBURING is \"${EVLOOP_WITH_LIBURING}\": choose AUTO, ON or OFF")
 endif()
 

@@ -1,6 +1,8 @@
 # What depends on the system: the poller's sources, and what the C library offers. Sets
 #   EVLOOP_PLATFORM_SOURCES      the files that are this system's
 #   EVLOOP_PLATFORM_DEFINITIONS  for every source of the library
+#   EVLOOP_PLATFORM_LIBRARIES    what it links beside the C library and threads
+#   EVLOOP_HAVE_LIBURING         whether the io_uring backend is built
 #   EVLOOP_BACKENDS              the pollers' names, the best first
 
 include(CheckSymbolExists)
@@ -10,10 +12,41 @@ find_package(Threads REQUIRED)
 
 set(EVLOOP_PLATFORM_SOURCES "")
 set(EVLOOP_PLATFORM_DEFINITIONS "")
+set(EVLOOP_PLATFORM_LIBRARIES "")
 set(EVLOOP_BACKENDS "")
+
+# find_liburing(OUT WHY): sets OUT to whether the io_uring backend is built, WHY to the reason if it is not.
+function(find_liburing out why)
+    set(${out} FALSE PARENT_SCOPE)
+    if(with_liburing STREQUAL "OFF")
+        set(${why} "EVLOOP_WITH_LIBURING is OFF" PARENT_SCOPE)
+        return()
+    endif()
+
+    find_package(Liburing QUIET)
+    if(Liburing_FOUND)
+        try_compile(works "${PROJECT_BINARY_DIR}/liburing" "${PROJECT_SOURCE_DIR}/cmake/liburing.c"
+            COMPILE_DEFINITIONS -D_GNU_SOURCE
+            LINK_LIBRARIES Liburing::liburing
+            OUTPUT_VARIABLE output)
+        set(reason "${LIBURING_LIBRARY}, ${LIBURING_INCLUDE_DIR}/liburing.h: older than 2.3, or of no use")
+    else()
+        set(works FALSE)
+        set(output "")
+        set(reason "liburing was not found; Debian: liburing-dev")
+    endif()
+    if(with_liburing STREQUAL "ON" AND NOT works)
+        message(FATAL_ERROR "EVLOOP_WITH_LIBURING=ON, but ${reason}\n${output}")
+    endif()
+    set(${out} "${works}" PARENT_SCOPE)
+    set(${why} "${reason}" PARENT_SCOPE)
+    set(Liburing_VERSION "${Liburing_VERSION}" PARENT_SCOPE)
+    set(PC_LIBURING_LIBRARY_DIRS "${PC_LIBURING_LIBRARY_DIRS}" PARENT_SCOPE)
+endfunction()
 
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     list(APPEND EVLOOP_PLATFORM_SOURCES
+        src/poller/backends_linux.c
         src/poller/clock.c
         src/poller/descriptor_linux.c
         src/poller/message_linux.c
@@ -23,10 +56,6 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         src/poller/transfer_linux.c
         src/util/cpu_linux.c)
     list(APPEND EVLOOP_PLATFORM_DEFINITIONS _GNU_SOURCE)
-    list(APPEND EVLOOP_BACKENDS uring epoll)
-    list(APPEND EVLOOP_PLATFORM_SOURCES src/poller/backends_linux.c src/poller/poller_uring.c src/poller/uring_buffer.c src/poller/uring_message.c src/poller/uring_operation.c src/poller/uring_probe.c src/poller/uring_ring.c)
-    list(APPEND EVLOOP_PLATFORM_DEFINITIONS EVLOOP_HAVE_LIBURING)
-    link_libraries(uring)
 
     set(CMAKE_REQUIRED_DEFINITIONS -D_GNU_SOURCE)
     check_symbol_exists(epoll_pwait2 sys/epoll.h EVLOOP_HAVE_EPOLL_PWAIT2)
@@ -34,6 +63,24 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     if(EVLOOP_HAVE_EPOLL_PWAIT2)
         list(APPEND EVLOOP_PLATFORM_DEFINITIONS EVLOOP_HAVE_EPOLL_PWAIT2)
     endif()
+
+    find_liburing(EVLOOP_HAVE_LIBURING without)
+    if(EVLOOP_HAVE_LIBURING)
+        list(APPEND EVLOOP_PLATFORM_SOURCES
+            src/poller/poller_uring.c
+            src/poller/uring_buffer.c
+            src/poller/uring_message.c
+            src/poller/uring_operation.c
+            src/poller/uring_probe.c
+            src/poller/uring_ring.c)
+        list(APPEND EVLOOP_PLATFORM_DEFINITIONS EVLOOP_HAVE_LIBURING)
+        list(APPEND EVLOOP_PLATFORM_LIBRARIES Liburing::liburing)
+        list(APPEND EVLOOP_BACKENDS uring)
+        message(STATUS "evloop: backends: uring (liburing ${Liburing_VERSION}), epoll")
+    else()
+        message(STATUS "evloop: backends: epoll only (${without})")
+    endif()
+    list(APPEND EVLOOP_BACKENDS epoll)
 else()
     message(FATAL_ERROR "evloop ${PROJECT_VERSION} has no poller for ${CMAKE_SYSTEM_NAME}: "
         "it runs on Linux, with epoll")

@@ -10,6 +10,8 @@ cmake_host_system_information(RESULT JOBS QUERY NUMBER_OF_LOGICAL_CORES)
 
 # What every build needs.
 set(BUILD_PACKAGES gcc libc6-dev make pkg-config)
+# What every build makes use of: the io_uring backend.
+set(BUILD_PACKAGES_OPTIONAL liburing-dev)
 
 # run(WHAT COMMAND...): runs the command, its output going where ours goes; fails, saying what failed.
 function(run what)

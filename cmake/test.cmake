@@ -7,7 +7,7 @@ cmake_minimum_required(VERSION 3.20)
 
 include("${CMAKE_CURRENT_LIST_DIR}/script.cmake")
 
-packages_install(${BUILD_PACKAGES} g++ libcmocka-dev spin OPTIONAL curl apache2-utils wrk)
+packages_install(${BUILD_PACKAGES} g++ libcmocka-dev spin OPTIONAL ${BUILD_PACKAGES_OPTIONAL} curl apache2-utils wrk)
 build(test
     -DCMAKE_BUILD_TYPE=Debug
     -DEVLOOP_BUILD_TESTS=ON

@@ -108,6 +108,7 @@ static void uring_close(struct poller *poller)
         memory_free(poller->allocator, uring->pages[i]);
     memory_free(poller->allocator, uring->pages);
     memory_free(poller->allocator, uring->events.ring);
+    memory_free(poller->allocator, uring->late.ring);
     memory_free(poller->allocator, uring->scratch);
     memory_free(poller->allocator, uring);
     poller->uring = NULL;
@@ -117,13 +118,15 @@ static void uring_close(struct poller *poller)
 
 /* ---- whose ring it is ------------------------------------------------------------------------ */
 
-static void collect_all(struct poller *poller)
+static size_t collect_all(struct poller *poller)
 {
     struct uring *uring = poller->uring;
     struct ring_event event;
     size_t most = uring->features.bundles && uring->streams.ring ? uring->streams.count : 1;
-    while (uring_reserve(poller, most) == 0 && ring_next(&uring->ring, &event))
+    size_t count = 0;
+    for (; uring_reserve(poller, most) == 0 && ring_next(&uring->ring, &event); count++)
         uring_collect(poller, &event);
+    return count;
 }
 
 static int watch_ring(struct poller *poller)
@@ -167,6 +170,8 @@ int uring_own(struct poller *poller)
         return ring_enable(ring);
     if (ring->open)
         collect_all(poller);
+    if (uring->notifications > 0) /* they come to the other thread only */
+        return -EBUSY;
     return renew(poller);
 }
 
@@ -186,6 +191,9 @@ static int arm_epoll(struct poller *poller)
     return 0;
 }
 
+/* The kernel (6.14 and later) works off so much in one call, though there may be more. */
+enum { BATCH = 20, BATCHES_AT_MOST = 64 };
+
 int uring_turn(struct poller *poller, uint64_t timeout_ns)
 {
     struct uring *uring = poller->uring;
@@ -194,7 +202,8 @@ int uring_turn(struct poller *poller, uint64_t timeout_ns)
         uring->scratch->iov_used = 0;
         uring->scratch->headers_used = 0;
     }
-    collect_all(poller);
+    for (unsigned i = 0; collect_all(poller) >= BATCH && !err && i < BATCHES_AT_MOST; i++)
+        err = ring_enter(&uring->ring, 0);
     return err;
 }
 
@@ -215,7 +224,7 @@ int uring_cancel(struct poller *poller, uint64_t user_data)
 static int wait_in_ring(struct poller *poller, uint64_t timeout_ns)
 {
     struct uring *uring = poller->uring;
-    if (arm_epoll(poller) != 0 || uring->epoll_fired || uring->events.count > 0)
+    if (arm_epoll(poller) != 0 || uring->epoll_fired || poller->collected > 0)
         timeout_ns = 0;
     int err = uring_turn(poller, timeout_ns);
     if (!uring->epoll_fired)
@@ -246,7 +255,7 @@ static int wait_in_epoll(struct poller *poller, uint64_t timeout_ns)
     int err = turn_round(poller);
     if (!err)
         err = uring_turn(poller, 0);
-    if (err || poller->uring->events.count > 0)
+    if (err || poller->collected > 0)
         timeout_ns = 0;
     int epoll_err = poller_epoll.wait(poller, timeout_ns);
     if (timeout_ns && !err)
@@ -262,13 +271,12 @@ static int uring_wait(struct poller *poller, uint64_t timeout_ns)
     int err = uring_own(poller);
     if (err)
         return err;
-    uring->turn++;
     uring_prepare(poller);
     bool lent = atomic_get(&poller->fd_lent, seq_cst);
     if (!list_empty(&uring->queued)) /* there was no memory, or no room */
         timeout_ns = 0;
     err = lent ? wait_in_epoll(poller, timeout_ns) : wait_in_ring(poller, timeout_ns);
-    uring->to_tell = uring->events.count;
+    uring_begin_turn(uring);
     return err;
 }
 

@@ -41,7 +41,7 @@ bool ready_begin(struct poller *poller)
     return !list_empty(&readiness->ready);
 }
 
-/* What a backend carries out itself is not ours to go on with. */
+/* What a backend carries out itself is none of ours, whatever else is ready. */
 static bool in_can_go_on(const struct evloop_endpoint *endpoint)
 {
     return endpoint->in && (endpoint->flags & (READY_IN | ENDPOINT_NATIVE_IN)) == READY_IN;
@@ -109,6 +109,7 @@ int ready_attach(struct poller *poller, struct evloop_endpoint *endpoint, int fd
     endpoint->flags = flags | READY_OUT;
     endpoint->in = NULL;
     endpoint->out = NULL;
+    endpoint->zero_copy = 0;
     endpoint->ready.next = NULL;
     return interest_attach(poller, endpoint);
 }
@@ -362,7 +363,8 @@ ssize_t poller_try_send(struct poller *poller, struct evloop_endpoint *endpoint,
                         const struct evloop_outgoing *outgoing)
 {
     (void)poller;
-    return endpoint->flags & READY_OUT ? transmit(endpoint, outgoing) : -EAGAIN;
+    bool may_try = endpoint->flags & (READY_OUT | ENDPOINT_NATIVE_OUT);
+    return may_try ? transmit(endpoint, outgoing) : -EAGAIN;
 }
 
 static ssize_t try_out(struct evloop_operation *operation)

@@ -11,7 +11,7 @@
  * An operation that was started is `queued` until the next wait, which hands all of them to the
  * kernel together; then it is in flight until its completion without F_MORE has been collected.
  * Completions are collected into `events`, in the kernel's order, and told one by one; one of each
- * direction of an endpoint in a turn, and what there is more of stays for the next. user_data says
+ * direction of an endpoint in a turn, and what there is more of goes to `late`, for the next. user_data says
  * which descriptor, which generation of it, and what it is about: a completion leads to nothing
  * that its user may have freed.
  *
@@ -71,6 +71,9 @@ enum {
     ENTRY_QUEUE_IN = 4, /* to be handed to the kernel */
     ENTRY_QUEUE_OUT = 8,
     ENTRY_WANTS_ROOM = 16,   /* out: wait for room before the next attempt */
+    ENTRY_ZERO_COPY = 64,    /* out: what is in flight is without copy */
+    ENTRY_NOTIFY_DUE = 128,  /* it was sent, and the kernel still uses the memory */
+    ENTRY_COPIES = 256,      /* without copy is no use here */
     ENTRY_AWAITS_CLIENT = 32 /* in: no descriptor to spare: wait before the next attempt */
 };
 
@@ -83,6 +86,7 @@ struct uring_entry {
     uint32_t generation; /* 24 bits */
     uint32_t turn;       /* in which the last completion in was told */
     int error;           /* to be told after what is left */
+    int32_t sent;        /* ENTRY_NOTIFY_DUE: what the send came to */
     unsigned flags;
     enum uring_tag in_tag; /* of what is in flight */
     enum uring_tag out_tag;
@@ -103,6 +107,7 @@ struct pool_buffer {
     unsigned kept;                   /* by users */
     bool filled;                     /* the kernel puts nothing more into it */
     unsigned short number;
+    unsigned short place;       /* in the kernel's order */
     CACHE_ALIGNED char bytes[]; /* the kernel copies to odd places at half the speed */
 };
 
@@ -146,7 +151,9 @@ struct uring {
     list_link queued;
     list_link starved; /* receives that wait for buffers */
     struct uring_events events;
-    size_t to_tell; /* of these, in this turn */
+    struct uring_events late; /* those that were put off; each is older than its like in events */
+    unsigned notifications;   /* due */
+    size_t to_tell;           /* of events, in this turn */
     uint32_t turn;
     bool epoll_armed; /* the ring polls the epoll instance */
     bool epoll_fired;
@@ -192,10 +199,12 @@ static inline enum uring_tag uring_tag_of(uint64_t user_data)
 
 /* Makes what sends point to; stays. */
 int uring_make_scratch(struct poller *poller);
+/* What was collected is to be told from here on. */
+void uring_begin_turn(struct uring *uring);
 /* Hands what is queued to the kernel's queue. */
 void uring_prepare(struct poller *poller);
 /* Takes one completion of an operation: told later, or given back where it came from. */
-void uring_collect(struct poller *poller, const struct ring_event *event);
+void uring_collect(struct poller *poller, const struct ring_event *completion);
 /* For a new ring: nothing is in flight any more; what was is queued again. */
 void uring_restart_all(struct poller *poller);
 /* In a fork's child: what was collected is the parent's. */

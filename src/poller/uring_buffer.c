@@ -21,6 +21,7 @@ static void hand_over(struct pool *pool, struct pool_buffer *buffer)
     int mask = io_uring_buf_ring_mask(pool->count);
     buffer->used = 0;
     buffer->filled = false;
+    buffer->place = pool->tail;
     pool->order[pool->tail & (unsigned)mask] = buffer->number;
     io_uring_buf_ring_add(pool->ring, buffer->bytes, (unsigned)pool->size,
                           (unsigned short)(pool->base + buffer->number), mask, 0);
@@ -38,13 +39,14 @@ static int tell_ring(struct poller *poller, struct pool *pool)
 
 /* ---- making and freeing ---------------------------------------------------------------------- */
 
-/* Zeroed: what checks memory does not see the kernel write to it. */
 static struct pool_buffer *make_buffer(struct poller *poller, size_t size, unsigned short number)
 {
-    struct pool_buffer *buffer = (struct pool_buffer *)memory_zalloc_aligned(
+    struct pool_buffer *buffer = (struct pool_buffer *)memory_alloc_aligned(
         poller->allocator, sizeof(struct pool_buffer) + size, CACHE_LINE);
-    if (buffer)
-        buffer->number = number;
+    if (!buffer)
+        return NULL;
+    memset(buffer, 0, sizeof *buffer);
+    buffer->number = number;
     return buffer;
 }
 
@@ -186,11 +188,8 @@ char *pool_take(struct pool *pool, const struct ring_event *event)
 
 unsigned short pool_after(const struct pool *pool, unsigned short number)
 {
-    unsigned mask = pool->count - 1;
-    unsigned i = 0;
-    while (pool->order[i] != number)
-        i++;
-    return pool->order[(i + 1) & mask];
+    unsigned place = pool->buffers[number]->place + 1u;
+    return pool->order[place & (pool->count - 1)];
 }
 
 /* It lives on without a number; its replacement gets it. */

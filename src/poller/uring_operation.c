@@ -11,11 +11,17 @@
 #include <unistd.h>
 
 #include "poller/ready.h"
+#include "poller/socket.h"
 #include "poller/transfer.h"
 #include "poller/uring.h"
 #include "util/memory.h"
 
-enum { PLAIN_BUFFERS = 128, INCREMENTAL_BUFFERS = 16, EVENTS_AT_FIRST = 64 };
+enum {
+    INCREMENTAL_BUFFERS = 16,
+    PLAIN_BUFFERS = 128,
+    PLAIN_SHARES = 32, /* of the memory that was asked for */
+    EVENTS_AT_FIRST = 64
+};
 
 static struct uring_entry *entry_of(const struct poller *poller,
                                     const struct evloop_endpoint *endpoint)
@@ -39,47 +45,77 @@ static void unqueue(struct uring_entry *entry, unsigned flags)
         list_remove(&entry->starved);
 }
 
-/* ---- the queue of what was collected --------------------------------------------------------- */
+/* ---- the queues of what was collected -------------------------------------------------------- */
 
 static struct uring_event *event_at(const struct uring_events *events, size_t i)
 {
     return &events->ring[(events->first + i) & (events->capacity - 1)];
 }
 
+static void append(struct uring_events *events, const struct uring_event *event)
+{
+    events->count++;
+    *event_at(events, events->count - 1) = *event;
+}
+
+static void prepend(struct uring_events *events, const struct uring_event *event)
+{
+    events->first--;
+    events->count++;
+    *event_at(events, 0) = *event;
+}
+
+static struct uring_event take(struct uring_events *events, size_t i)
+{
+    struct uring_event event = *event_at(events, i);
+    for (; i > 0; i--)
+        *event_at(events, i) = *event_at(events, i - 1);
+    events->first++;
+    events->count--;
+    return event;
+}
+
+static bool resize(struct poller *poller, struct uring_events *events, size_t capacity)
+{
+    struct uring_event *ring =
+        (struct uring_event *)memory_alloc(poller->allocator, capacity * sizeof *ring);
+    if (!ring)
+        return false;
+    for (size_t i = 0; i < events->count; i++)
+        ring[i] = *event_at(events, i);
+    memory_free(poller->allocator, events->ring);
+    events->ring = ring;
+    events->capacity = capacity;
+    events->first = 0;
+    return true;
+}
+
+/* Either queue can take all. */
+int uring_reserve(struct poller *poller, size_t count)
+{
+    struct uring *uring = poller->uring;
+    size_t capacity = uring->late.capacity ? uring->late.capacity : EVENTS_AT_FIRST;
+    while (capacity < poller->collected + count)
+        capacity *= 2;
+    if (uring->events.capacity < capacity && !resize(poller, &uring->events, capacity))
+        return -ENOMEM;
+    if (uring->late.capacity < capacity && !resize(poller, &uring->late, capacity))
+        return -ENOMEM;
+    return 0;
+}
+
+void uring_push(struct poller *poller, const struct uring_event *event)
+{
+    append(&poller->uring->events, event);
+    poller->collected++;
+}
+
 /* Of those that are to be told in this turn. */
 static struct uring_event pop(struct poller *poller)
 {
-    struct uring *uring = poller->uring;
-    struct uring_event event = *event_at(&uring->events, 0);
-    uring->events.first++;
-    uring->events.count--;
-    uring->to_tell--;
+    poller->uring->to_tell--;
     poller->collected--;
-    return event;
-}
-
-/* Into the place of one that was taken out just now. */
-static void push_front(struct poller *poller, const struct uring_event *event)
-{
-    struct uring *uring = poller->uring;
-    uring->events.first--;
-    uring->events.count++;
-    uring->to_tell++;
-    poller->collected++;
-    *event_at(&uring->events, 0) = *event;
-}
-
-static struct uring_event take_out(struct poller *poller, size_t i)
-{
-    struct uring *uring = poller->uring;
-    struct uring_event event = *event_at(&uring->events, i);
-    uring->to_tell -= i < uring->to_tell;
-    for (; i > 0; i--)
-        *event_at(&uring->events, i) = *event_at(&uring->events, i - 1);
-    uring->events.first++;
-    uring->events.count--;
-    poller->collected--;
-    return event;
+    return take(&poller->uring->events, 0);
 }
 
 const struct uring_event *uring_next(const struct uring *uring)
@@ -92,33 +128,47 @@ void uring_pop(struct poller *poller)
     (void)pop(poller);
 }
 
-int uring_reserve(struct poller *poller, size_t count)
+/* Into the place of one that was taken out just now. */
+static void push_front(struct poller *poller, const struct uring_event *event)
 {
-    struct uring_events *events = &poller->uring->events;
-    size_t capacity = events->capacity ? events->capacity : EVENTS_AT_FIRST;
-    while (capacity < events->count + count)
-        capacity *= 2;
-    if (capacity == events->capacity)
-        return 0;
-    struct uring_event *ring =
-        (struct uring_event *)memory_alloc(poller->allocator, capacity * sizeof *ring);
-    if (!ring)
-        return -ENOMEM;
-    for (size_t i = 0; i < events->count; i++)
-        ring[i] = *event_at(events, i);
-    memory_free(poller->allocator, events->ring);
-    events->ring = ring;
-    events->capacity = capacity;
-    events->first = 0;
-    return 0;
+    prepend(&poller->uring->events, event);
+    poller->uring->to_tell++;
+    poller->collected++;
 }
 
-void uring_push(struct poller *poller, const struct uring_event *event)
+/* One that was taken just now is to be told in the next turn. */
+static void put_off(struct poller *poller, const struct uring_event *event)
 {
-    struct uring_events *events = &poller->uring->events;
-    events->count++;
+    append(&poller->uring->late, event);
     poller->collected++;
-    *event_at(events, events->count - 1) = *event;
+}
+
+void uring_begin_turn(struct uring *uring)
+{
+    while (uring->late.count > 0) {
+        struct uring_event event = *event_at(&uring->late, --uring->late.count);
+        prepend(&uring->events, &event);
+    }
+    uring->to_tell = uring->events.count;
+    uring->turn++;
+}
+
+/* In the order in which they were collected, as far as one endpoint is concerned. */
+static struct uring_event *collected_at(struct uring *uring, size_t i)
+{
+    return i < uring->late.count ? event_at(&uring->late, i)
+                                 : event_at(&uring->events, i - uring->late.count);
+}
+
+static struct uring_event take_out(struct poller *poller, size_t i)
+{
+    struct uring *uring = poller->uring;
+    poller->collected--;
+    if (i < uring->late.count)
+        return take(&uring->late, i);
+    i -= uring->late.count;
+    uring->to_tell -= i < uring->to_tell;
+    return take(&uring->events, i);
 }
 
 static bool is_in(enum uring_tag tag)
@@ -133,13 +183,14 @@ static bool concerns(const struct uring_event *event, const struct uring_entry *
     return event->user_data == uring_user_data(tag, entry, fd) && is_in(tag) == in;
 }
 
-/* The first one of a direction; events.count: there is none. */
-static size_t find_event(struct uring *uring, const struct uring_entry *entry, int fd, bool in)
+/* The first one of a direction: its place among the collected ones; false: there is none. */
+static bool find_event(struct poller *poller, const struct uring_entry *entry, int fd, bool in,
+                       size_t *place)
 {
-    size_t i = 0;
-    while (i < uring->events.count && !concerns(event_at(&uring->events, i), entry, fd, in))
-        i++;
-    return i;
+    for (*place = 0; *place < poller->collected; ++*place)
+        if (concerns(collected_at(poller->uring, *place), entry, fd, in))
+            return true;
+    return false;
 }
 
 /* ---- putting aside --------------------------------------------------------------------------- */
@@ -238,6 +289,22 @@ static void keep_result(struct poller *poller, struct uring_entry *entry,
 
 /* ---- beginning ------------------------------------------------------------------------------- */
 
+int uring_make_scratch(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    if (!uring->scratch)
+        uring->scratch =
+            (struct uring_scratch *)memory_zalloc(poller->allocator, sizeof *uring->scratch);
+    return uring->scratch ? 0 : -ENOMEM;
+}
+
+/* All the memory that writing takes: a write itself needs none. */
+static int make_ready_to_send(struct poller *poller)
+{
+    int err = uring_make_scratch(poller);
+    return err ? err : uring_reserve(poller, 1);
+}
+
 /* The right to take part is the descriptor's: what is odd about it, ready.c can do. */
 static void attach(struct poller *poller, struct evloop_endpoint *endpoint)
 {
@@ -246,6 +313,8 @@ static void attach(struct poller *poller, struct evloop_endpoint *endpoint)
         native = ENDPOINT_NATIVE_IN;
     else if (endpoint->flags & ENDPOINT_SOCKET && endpoint->flags & ENDPOINT_STREAM)
         native = ENDPOINT_NATIVE_IN | ENDPOINT_NATIVE_OUT;
+    if (native & ENDPOINT_NATIVE_OUT && make_ready_to_send(poller) != 0)
+        return;
     struct uring_entry *entry = native ? uring_find_or_make(poller, endpoint->fd) : NULL;
     if (!entry)
         return;
@@ -271,18 +340,20 @@ static int start_accept(struct poller *poller, struct evloop_operation *operatio
     return uring_start_in(poller, operation, KIND_ACCEPT);
 }
 
-/* Small pieces would use up whole buffers, of which there have to be many then. */
+/*
+ * Where every piece uses up a whole buffer, however small it is, there have to be many; most of
+ * their memory is then never touched.
+ */
 static int open_streams(struct poller *poller)
 {
     struct uring *uring = poller->uring;
     bool incremental = uring->features.incremental;
     unsigned count = incremental ? INCREMENTAL_BUFFERS : PLAIN_BUFFERS;
+    size_t size = poller->receive_memory / (incremental ? INCREMENTAL_BUFFERS : PLAIN_SHARES);
     if (uring->streams.ring)
         return 0;
     int err = uring_own(poller);
-    return err ? err
-               : pool_open(poller, &uring->streams, POOL_STREAMS, count,
-                           poller->receive_memory / count, incremental);
+    return err ? err : pool_open(poller, &uring->streams, POOL_STREAMS, count, size, incremental);
 }
 
 /* Where there is no memory for the kernel's buffers, one buffer of the loop's will do. */
@@ -329,20 +400,8 @@ static void start_connect(struct poller *poller, struct evloop_operation *operat
         start_out(poller, operation, KIND_CONNECTED, 0);
 }
 
-int uring_make_scratch(struct poller *poller)
-{
-    struct uring *uring = poller->uring;
-    if (!uring->scratch)
-        uring->scratch =
-            (struct uring_scratch *)memory_zalloc(poller->allocator, sizeof *uring->scratch);
-    return uring->scratch ? 0 : -ENOMEM;
-}
-
 static ssize_t start_send(struct poller *poller, struct evloop_operation *operation)
 {
-    int err = uring_make_scratch(poller);
-    if (err)
-        return err;
     start_out(poller, operation, KIND_SEND, 0);
     return OPERATION_STARTED;
 }
@@ -452,6 +511,19 @@ static bool prepare_poll(struct uring *uring, struct uring_entry *entry)
     return true;
 }
 
+static bool is_worth_no_copy(const struct uring *uring, const struct uring_entry *entry,
+                             const struct evloop_outgoing *outgoing)
+{
+    const struct evloop_endpoint *endpoint = entry->endpoint;
+    size_t size = 0;
+    if (!endpoint->zero_copy || !uring->features.zero_copy || entry->flags & ENTRY_COPIES ||
+        endpoint->flags & ENDPOINT_UNIX)
+        return false;
+    for (unsigned i = 0; i < outgoing->iov_count; i++)
+        size += outgoing->iov[i].iov_len;
+    return size >= endpoint->zero_copy;
+}
+
 static bool prepare_send(struct uring *uring, struct uring_entry *entry,
                          const struct evloop_outgoing *outgoing)
 {
@@ -460,6 +532,7 @@ static bool prepare_send(struct uring *uring, struct uring_entry *entry,
     struct io_uring_sqe *request = ring_request(&uring->ring);
     if (!request)
         return false;
+    bool zero_copy = is_worth_no_copy(uring, entry, outgoing);
     if (outgoing->iov_count == 1) {
         io_uring_prep_send(request, fd, outgoing->iov->iov_base, outgoing->iov->iov_len,
                            MSG_NOSIGNAL);
@@ -470,6 +543,11 @@ static bool prepare_send(struct uring *uring, struct uring_entry *entry,
         header->msg_iovlen = outgoing->iov_count;
         scratch->iov_used += outgoing->iov_count;
         io_uring_prep_sendmsg(request, fd, header, MSG_NOSIGNAL);
+    }
+    if (zero_copy) {
+        request->opcode = outgoing->iov_count == 1 ? IORING_OP_SEND_ZC : IORING_OP_SENDMSG_ZC;
+        request->ioprio |= URING_SEND_REPORT_USAGE;
+        entry->flags |= ENTRY_ZERO_COPY;
     }
     request->user_data = uring_user_data(TAG_SEND, entry, fd);
     entry->out_tag = TAG_SEND;
@@ -567,6 +645,29 @@ static char *data_of(struct uring *uring, enum uring_tag tag, const struct ring_
                      event);
 }
 
+/*
+ * Sent without a copy: the result is kept until the notification says that the memory is free, and
+ * whether it came to a copy all the same.
+ */
+static bool keep_until_notified(struct uring *uring, struct uring_entry *entry,
+                                struct ring_event *event)
+{
+    if (event->flags & IORING_CQE_F_MORE) {
+        entry->sent = event->result;
+        entry->flags |= ENTRY_NOTIFY_DUE;
+        uring->notifications++;
+        return true;
+    }
+    if (event->flags & IORING_CQE_F_NOTIF) {
+        if ((uint32_t)event->result & URING_NOTIFICATION_COPIED)
+            entry->flags |= ENTRY_COPIES;
+        event->result = entry->sent;
+        entry->flags &= ~(unsigned)ENTRY_NOTIFY_DUE;
+        uring->notifications--;
+    }
+    return false;
+}
+
 /* There is room for it. */
 void uring_collect(struct poller *poller, const struct ring_event *completion)
 {
@@ -585,6 +686,8 @@ void uring_collect(struct poller *poller, const struct ring_event *completion)
         entry && event.user_data == uring_user_data(tag, entry, (int)(uint32_t)event.user_data);
     if (tag == TAG_RECEIVE && event.flags & IORING_CQE_F_BUFFER && !uring->streams.incremental)
         split_bundle(poller, &event);
+    if (ours && tag == TAG_SEND && keep_until_notified(uring, entry, &event))
+        return;
     if (ours && !(event.flags & IORING_CQE_F_MORE))
         entry->flags &= ~(unsigned)(is_in(tag) ? ENTRY_IN_FLIGHT : ENTRY_OUT_FLIGHT);
     struct uring_event collected = {.user_data = event.user_data,
@@ -802,13 +905,25 @@ static bool end_out(struct uring_entry *entry, ssize_t result)
     return true;
 }
 
+static bool is_refusal_of_zero_copy(int result)
+{
+    return result == -EINVAL || result == -EOPNOTSUPP || result == -ENOMEM || result == -ENOBUFS;
+}
+
 static bool tell_out(struct poller *poller, struct uring_entry *entry,
                      const struct uring_event *event)
 {
     struct evloop_operation *operation = entry->endpoint->out;
     bool room = uring_tag_of(event->user_data) == TAG_ROOM;
+    bool zero_copy = entry->flags & ENTRY_ZERO_COPY;
+    entry->flags &= ~(unsigned)ENTRY_ZERO_COPY;
     if (operation->kind == KIND_CONNECTED)
         return end_out(entry, event->result);
+    if (zero_copy && is_refusal_of_zero_copy(event->result)) {
+        entry->flags |= ENTRY_COPIES;
+        uring_queue(poller->uring, entry, ENTRY_QUEUE_OUT);
+        return false;
+    }
     if (room && operation->kind == KIND_CONNECT && event->result >= 0)
         return end_out(entry, transfer_connected(entry->endpoint->fd));
     if (!room && !uring_is_no_result(event->result) && event->result != -EINPROGRESS)
@@ -828,8 +943,9 @@ static bool tell_failed_send(struct poller *poller, struct uring_entry *entry,
                              const struct uring_event *event)
 {
     struct uring *uring = poller->uring;
-    size_t i = find_event(uring, entry, entry->endpoint->fd, true);
-    if (i >= uring->to_tell || entry->turn == uring->turn)
+    size_t i;
+    if (entry->turn == uring->turn || !find_event(poller, entry, entry->endpoint->fd, true, &i) ||
+        i >= uring->late.count + uring->to_tell)
         return tell_out(poller, entry, event);
     struct uring_event in = take_out(poller, i);
     push_front(poller, event);
@@ -847,7 +963,7 @@ static bool tell(struct poller *poller, const struct uring_event *event)
         return event->result < 0 ? tell_failed_send(poller, entry, event)
                                  : tell_out(poller, entry, event);
     if (entry->turn == uring->turn && tag != TAG_ACCEPT) {
-        uring_push(poller, event); /* into the place from which it was taken */
+        put_off(poller, event);
         return false;
     }
     return tell_in(poller, entry, event);
@@ -891,23 +1007,36 @@ static void cancel_in(struct poller *poller, struct uring_entry *entry)
     settle(poller, entry, ENTRY_IN_FLIGHT);
     unqueue(entry, ENTRY_QUEUE_IN);
     endpoint->in = NULL;
-    for (size_t i; (i = find_event(poller->uring, entry, endpoint->fd, true)) <
-                   poller->uring->events.count;) {
+    for (size_t i; find_event(poller, entry, endpoint->fd, true, &i);) {
         struct uring_event event = take_out(poller, i);
         keep_result(poller, entry, &event,
                     uring_tag_of(event.user_data) == TAG_INTO ? operation->memory : event.data);
     }
 }
 
+/*
+ * No cancellation reaches what is on its way out of the user's memory: with the connection it ends.
+ * The notification of another thread's ring never comes here.
+ */
+static void take_memory_back(struct uring *uring, struct uring_entry *entry)
+{
+    socket_disconnect(entry->endpoint->fd);
+    if (ring_is_own(&uring->ring))
+        return;
+    entry->flags &= ~(unsigned)(ENTRY_NOTIFY_DUE | ENTRY_OUT_FLIGHT);
+    uring->notifications--;
+}
+
 static size_t cancel_out(struct poller *poller, struct uring_entry *entry)
 {
     struct evloop_endpoint *endpoint = entry->endpoint;
-    struct uring *uring = poller->uring;
+    if (entry->flags & ENTRY_NOTIFY_DUE)
+        take_memory_back(poller->uring, entry);
     settle(poller, entry, ENTRY_OUT_FLIGHT);
     unqueue(entry, ENTRY_QUEUE_OUT | ENTRY_WANTS_ROOM);
     endpoint->out = NULL;
-    size_t i = find_event(uring, entry, endpoint->fd, false);
-    if (i == uring->events.count)
+    size_t i;
+    if (!find_event(poller, entry, endpoint->fd, false, &i))
         return 0;
     struct uring_event event = take_out(poller, i);
     bool sent = uring_tag_of(event.user_data) == TAG_SEND && event.result > 0;
@@ -1027,12 +1156,13 @@ static void begin_anew(struct uring *uring, struct uring_entry *entry)
 void uring_forget_all(struct poller *poller)
 {
     struct uring *uring = poller->uring;
-    for (size_t i = 0; i < uring->events.count; i++) {
-        const struct uring_event *event = event_at(&uring->events, i);
+    for (size_t i = 0; i < poller->collected; i++) {
+        const struct uring_event *event = collected_at(uring, i);
         if (uring_tag_of(event->user_data) == TAG_ACCEPT && event->result >= 0)
             close(event->result);
     }
     uring->events.count = 0;
+    uring->late.count = 0;
     uring->to_tell = 0;
     poller->collected = 0;
     pool_forget(&uring->streams);

@@ -37,19 +37,25 @@ static inline void memory_free(const evloop_allocator *allocator, void *memory)
 }
 
 /*
- * Zeroed, and aligned to a power of two, whatever the allocator gives; the address it gave stands
- * before.
+ * Aligned to a power of two, whatever the allocator gives; the address it gave stands before.
  */
-static inline void *memory_zalloc_aligned(const evloop_allocator *allocator, size_t size,
-                                          size_t alignment)
+static inline void *memory_alloc_aligned(const evloop_allocator *allocator, size_t size,
+                                         size_t alignment)
 {
-    char *memory = (char *)memory_zalloc(allocator, size + alignment + sizeof(void *));
+    char *memory = (char *)memory_alloc(allocator, size + alignment + sizeof(void *));
     if (!memory)
         return NULL;
     uintptr_t first = (uintptr_t)memory + sizeof(void *) + alignment - 1;
     void **aligned = (void **)(first & ~(uintptr_t)(alignment - 1));
     aligned[-1] = memory;
     return aligned;
+}
+
+static inline void *memory_zalloc_aligned(const evloop_allocator *allocator, size_t size,
+                                          size_t alignment)
+{
+    void *memory = memory_alloc_aligned(allocator, size, alignment);
+    return memory ? memset(memory, 0, size) : NULL;
 }
 
 static inline void memory_free_aligned(const evloop_allocator *allocator, void *aligned)

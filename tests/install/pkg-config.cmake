@@ -23,7 +23,8 @@ run("${C_COMPILER}" ${cflags} "${OUTSIDE}/outside.c" -o "${program}-shared" ${li
     "-Wl,-rpath,${PREFIX}/lib")
 run("${program}-shared")
 
-# Without an rpath: it would not start if it had been linked with the shared library.
-run("${C_COMPILER}" ${cflags} "${OUTSIDE}/outside.c" -o "${program}-static"
-    -Wl,-Bstatic ${libs_static} -Wl,-Bdynamic)
+# Without an rpath: it would not start if it had been linked with the shared library. What evloop itself
+# needs may be there as a shared library only.
+list(TRANSFORM libs_static REPLACE "^-levloop$" "-l:libevloop.a")
+run("${C_COMPILER}" ${cflags} "${OUTSIDE}/outside.c" -o "${program}-static" ${libs_static})
 run("${program}-static")

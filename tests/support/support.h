@@ -9,6 +9,8 @@
  * cmocka's assertions leave the test by longjmp, so they are for the test's own thread (callbacks
  * on it included). Other threads and child processes use check(), which aborts.
  *
+ * EVLOOP_BACKEND is the backend of all loops that do not choose. Where it does not work, a program
+ * ends with EVLOOP_TEST_SKIPPED.
  * EVLOOP_TEST_ONLY (a name, or a pattern with * and ?) leaves the other tests out.
  * EVLOOP_TEST_SCALE (a whole number) divides the counts that go through scaled(), for slow machines
  * and valgrind; sanitizers have a scale of their own.

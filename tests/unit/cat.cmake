@@ -2,7 +2,7 @@
 #
 #   cmake -DCAT=program -DWORK=folder -P cat.cmake
 
-set(file "${WORK}/cat-input")
+set(file "${WORK}/cat-input-$ENV{EVLOOP_BACKEND}")
 string(REPEAT "It was a dark and stormy night; the rain fell in torrents.\n" 50000 text)
 file(WRITE "${file}" "${text}")
 

@@ -523,8 +523,9 @@ TEST(descriptors_that_come_with_a_datagram_do_not_stay_whatever_the_options)
         options.gro = i & 1;
         options.receive_errors = i & 2;
         struct box *box = box_new();
-        assert_int_equal(evloop_unix_dgram_bind(loop, &box->dgram, "@evloop-test-passed", &options),
-                         0);
+        char name[64];
+        snprintf(name, sizeof name, "@evloop-test-passed-%ld", (long)getpid());
+        assert_int_equal(evloop_unix_dgram_bind(loop, &box->dgram, name, &options), 0);
         assert_int_equal(evloop_dgram_receive_start(&box->dgram, box_on_datagrams), 0);
         evloop_address to = box_address(box);
         int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

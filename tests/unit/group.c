@@ -700,21 +700,24 @@ int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
     return result;
 }
 
-/* Connections that the kernel still held are reset; those are not counted. */
+/* Connections that the kernel still held are reset; those are not counted. What a ring accepted is
+ * counted by who got it. */
 TEST(a_shutdown_loses_no_connection_that_was_accepted)
 {
     for (int round = 0; round < 20; round++) {
         struct client clients[THREADS];
         accepted = 0;
         evloop_group *group = group_new("127.0.0.1:0", round % 4 != 0);
+        bool calls_accept = strcmp(evloop_backend_name(evloop_group_loop(group, 0)), "epoll") == 0;
         evloop_address address = local_of(group);
         clients_start(clients, &address, 40);
-        wait_until(accepted >= (unsigned)round * 5);
+        wait_until(connections() >= (unsigned)round * 5);
         assert_int_equal(evloop_group_shutdown(group, EVLOOP_FOREVER), 0);
         assert_int_equal(evloop_group_join(group), 0);
         unsigned served = clients_join(clients);
-        assert_int_equal(connections(), accepted);
-        assert_int_equal(served, accepted);
+        if (calls_accept)
+            assert_int_equal(connections(), accepted);
+        assert_int_equal(served, connections());
     }
 }
 

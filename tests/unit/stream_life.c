@@ -392,6 +392,7 @@ TEST(an_outer_loop_is_told_when_reading_goes_on_with_what_is_there)
     int fds[2];
     evloop *loop = begin(fds);
     evloop_stream stream = {0};
+    assert_true(evloop_backend_fd(loop) >= 0); /* from here on there is an outer loop */
     assert_int_equal(evloop_stream_open(loop, &stream, fds[0]), 0);
     assert_int_equal(evloop_stream_read_start(&stream, read_and_post), 0);
     loop_turn(loop);
