@@ -413,17 +413,23 @@ static void stop_loop(struct box *box)
         evloop_stop(evloop_dgram_loop(&box->dgram));
 }
 
+static void *run_loop(void *arg)
+{
+    check(evloop_run((evloop *)arg, EVLOOP_RUN_DEFAULT) == 0);
+    return NULL;
+}
+
 TEST(a_loop_that_goes_on_in_another_thread_takes_what_came_along)
 {
     evloop *loop = loop_new();
     struct box *box = small_box(loop, 1, 100);
     int fd = sender_open(box);
-    struct runner runner;
+    pthread_t thread;
     box->then = stop_loop;
     send_numbers(fd, 0, 6);
     box_wait(loop, box, 1);
-    runner_start(&runner, loop);
-    runner_join(&runner);
+    thread_start(&thread, run_loop, loop);
+    thread_join(thread);
     box->then = NULL;
     while (box->count < 6)
         assert_int_equal(evloop_run(loop, EVLOOP_RUN_ONCE), 0);
