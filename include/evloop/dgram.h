@@ -139,7 +139,9 @@ typedef struct evloop_dgram_options {
                                       of a loop share one piece of memory, from the first
                                       evloop_dgram_receive_start() on: batch times (this and about
                                       1.6 KiB), of the socket that wants most; 2.1 MiB by default.
-                                      What no datagram has touched is not used of it. */
+                                      What no datagram has touched is not used of it. On io_uring
+                                      a batch of at least 8, and a power of two instead of this:
+                                      one piece for each, and all of it is used. */
     size_t queue_limit;          /**< evloop_dgram_send() refuses what would make the queue longer,
                                       64 bytes being added for each datagram; default 1 MiB */
     bool reuse_address;   /**< several sockets may be bound to one address and port: each gets
@@ -246,7 +248,8 @@ EVLOOP_API int evloop_dgram_receive_start(evloop_dgram *d, evloop_dgram_fn fn);
 
 /**
  * Receiving pauses at once: fn is not called again until it is started anew. What has come
- * meanwhile waits in the kernel, as long as there is room. Harmless if not receiving. Since 0.1.0.
+ * meanwhile waits, and is told then: in the kernel, as long as there is room. Harmless if not
+ * receiving. Since 0.1.0.
  */
 EVLOOP_API int evloop_dgram_receive_stop(evloop_dgram *d);
 
@@ -379,7 +382,10 @@ EVLOOP_API int evloop_dgram_close(evloop_dgram *d, evloop_dgram_close_fn fn);
 /**
  * Gives the descriptor up: it is the caller's, non-blocking, and d is inactive at once, also inside
  * its own callback. A path that was made stays. Returns the descriptor.
- * Errors: -EBUSY (datagrams are queued, or callbacks are due). Since 0.1.0.
+ * Errors: -EBUSY (datagrams are queued, or callbacks are due; or datagrams have come to the loop,
+ * ahead of their turn, of which nobody was told: receive them, and try again. On io_uring only, and
+ * never in the callback of a receive that was started anew and had a batch large enough for them).
+ * Since 0.1.0.
  */
 EVLOOP_API int evloop_dgram_release(evloop_dgram *d);
 

@@ -201,7 +201,13 @@ int evloop_dgram_release(evloop_dgram *d)
         return err;
     if (!list_empty(&d->queue_) || !list_empty(&d->finished_))
         return -EBUSY;
+    unsigned receiving = d->flags_ & DGRAM_RECEIVING;
     cancel_operations(d);
+    if (poller_holds(dgram_poller(d), &d->endpoint_)) {
+        err = receiving ? receive(d) : 0;
+        d->flags_ |= err ? 0 : receiving;
+        return err ? err : -EBUSY;
+    }
     int fd = poller_detach(dgram_poller(d), &d->endpoint_);
     handle_deactivate(&d->handle_);
     return fd;

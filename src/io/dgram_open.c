@@ -108,13 +108,14 @@ static int name(int fd, const struct opening *opening)
 
 static int attach(int fd, const struct opening *opening, unsigned flags)
 {
-    struct dgram_traits traits = {.family = opening->family,
-                                  .flags = flags,
-                                  .queue_limit = opening->options.queue_limit,
-                                  .format = {.size = opening->options.receive_size,
-                                             .batch = opening->options.batch,
-                                             .control = control_of(&opening->options)}};
     bool udp = opening->family == AF_INET || opening->family == AF_INET6;
+    struct dgram_traits traits = {
+        .family = opening->family,
+        .flags = flags,
+        .queue_limit = opening->options.queue_limit,
+        .format = {.size = opening->options.receive_size, .batch = opening->options.batch}};
+    if (udp) /* of unix sockets descriptors would come, which nobody closes */
+        traits.format.control = control_of(&opening->options);
     if (!udp || !socket_cuts_segments(fd))
         traits.flags |= DGRAM_CUTS;
     return dgram_attach(opening->loop, opening->dgram, fd, &traits);

@@ -13,6 +13,7 @@
 #include "poller/poller.h"
 
 struct mmsghdr;
+struct msghdr;
 
 struct message_room {
     struct message_room *retired; /* an older one, which is still lent */
@@ -23,6 +24,15 @@ struct message_room {
     evloop_address *locals;
     struct mmsghdr *headers;
 };
+
+/* Room for all that can come beside one message: bytes. */
+size_t message_control_size(void);
+/*
+ * Fills in what the header, and the control data behind it, tell of a message; data, size and peer
+ * are the caller's. local is where a local address goes, the port of which the kernel does not say.
+ */
+void message_read_header(struct msghdr *header, uint16_t port, evloop_datagram *datagram,
+                         evloop_address *local);
 
 /* How large a room for this format is. */
 size_t message_room_size(const struct evloop_message_format *format);

@@ -63,6 +63,11 @@ static struct layout layout_of(const struct evloop_message_format *format)
     return layout;
 }
 
+size_t message_control_size(void)
+{
+    return CONTROL_IN;
+}
+
 size_t message_room_size(const struct evloop_message_format *format)
 {
     return layout_of(format).size;
@@ -174,22 +179,28 @@ static void take_part(struct cmsghdr *part, evloop_datagram *datagram, evloop_ad
     }
 }
 
-static void take(struct message_room *room, unsigned i)
+void message_read_header(struct msghdr *header, uint16_t port, evloop_datagram *datagram,
+                         evloop_address *local)
 {
-    struct msghdr *header = &room->headers[i].msg_hdr;
-    evloop_datagram *datagram = &room->datagrams[i];
-    datagram->size = room->headers[i].msg_len;
     datagram->local = NULL;
     datagram->interface_index = 0;
     datagram->segment_size = 0;
     datagram->ttl = -1;
     datagram->ecn = -1;
     datagram->truncated = header->msg_flags & MSG_TRUNC;
-    ((evloop_address *)(uintptr_t)datagram->peer)->size = header->msg_namelen;
     if (header->msg_controllen == 0)
         return;
     for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part))
-        take_part(part, datagram, &room->locals[i], room->format.port);
+        take_part(part, datagram, local, port);
+}
+
+static void take(struct message_room *room, unsigned i)
+{
+    struct msghdr *header = &room->headers[i].msg_hdr;
+    evloop_datagram *datagram = &room->datagrams[i];
+    datagram->size = room->headers[i].msg_len;
+    ((evloop_address *)(uintptr_t)datagram->peer)->size = header->msg_namelen;
+    message_read_header(header, room->format.port, datagram, &room->locals[i]);
 }
 
 int message_receive(int fd, struct message_room *room)

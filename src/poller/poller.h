@@ -207,14 +207,14 @@ struct poller {
     ATOMIC(int) init_result; /* 1 until the initialisation is done */
     ATOMIC(unsigned) users;  /* POLLER_CLOSED | POLLER_USER times the threads inside wait or wake */
 
-    int fd;             /* polls readable when there is an event */
-    int wake_fd;        /* private to the backend */
-    bool waits_ms;      /* private to the backend: the kernel cannot wait for ns */
-    bool reopen_wanted; /* the kernel holds a registration that nobody can remove */
-    size_t collected;   /* native completions that are still to be told */
+    int fd;              /* polls readable when there is an event */
+    int wake_fd;         /* private to the backend */
+    bool waits_ms;       /* private to the backend: the kernel cannot wait for ns */
+    bool reopen_wanted;  /* the kernel holds a registration that nobody can remove */
+    size_t collected;    /* native completions that are still to be told */
     struct uring *uring; /* private to the backend */
     ATOMIC(bool) fd_lent;
-    ATOMIC(bool) native; /* the backend has been given an operation of its own to carry out */
+    ATOMIC(bool) native;   /* the backend has been given an operation of its own to carry out */
     size_t receive_memory; /* for receives of the kernel's: bytes */
     struct interest interest;
     struct readiness readiness;
@@ -279,11 +279,11 @@ int poller_detach(struct poller *poller, struct evloop_endpoint *endpoint);
  */
 bool poller_holds(const struct poller *poller, const struct evloop_endpoint *endpoint);
 enum {
-    ENDPOINT_SOCKET = 1,    /* else it is read from and written to */
-    ENDPOINT_STREAM = 2,    /* a short transfer means that there is no more, or no room */
-    ENDPOINT_UNIX = 4,      /* descriptors may come, or end a read early */
-    ENDPOINT_LISTENER = 8,  /* connections come one by one */
-    ENDPOINT_MESSAGES = 16, /* datagrams */
+    ENDPOINT_SOCKET = 1,     /* else it is read from and written to */
+    ENDPOINT_STREAM = 2,     /* a short transfer means that there is no more, or no room */
+    ENDPOINT_UNIX = 4,       /* descriptors may come, or end a read early */
+    ENDPOINT_LISTENER = 8,   /* connections come one by one */
+    ENDPOINT_MESSAGES = 16,  /* datagrams */
     ENDPOINT_TAKES_FDS = 32, /* descriptors that come are kept: poller_take_fds() */
     ENDPOINT_NATIVE_IN = 64, /* set by a backend: it carries these out itself */
     ENDPOINT_NATIVE_OUT = 128,

@@ -155,7 +155,7 @@ static int renew(struct poller *poller)
     if (!err)
         err = pool_reopen(poller, &uring->streams);
     if (!err)
-        err = pool_reopen(poller, &uring->messages);
+        err = uring_messages_reopen(poller);
     if (!err && uring->ring_in_epoll)
         err = watch_ring(poller);
     if (err)

@@ -169,7 +169,7 @@ int ready_accept(struct poller *poller, struct evloop_operation *operation)
 }
 
 int ready_receive(struct poller *poller, struct evloop_operation *operation, void *memory,
-                   size_t size)
+                  size_t size)
 {
     int err = memory ? 0 : buffers_ready(poller);
     if (err)
@@ -299,7 +299,7 @@ int ready_start_out(struct poller *poller, struct evloop_operation *operation, e
 
 /* A result that is there at once waits for the next look at what is ready. */
 void ready_connect(struct poller *poller, struct evloop_operation *operation,
-                    const struct sockaddr *address, socklen_t size)
+                   const struct sockaddr *address, socklen_t size)
 {
     int err = transfer_connect(operation->endpoint->fd, address, size);
     if (err == -EINPROGRESS) {

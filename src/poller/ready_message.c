@@ -87,13 +87,13 @@ bool poller_is_network_error(ssize_t err)
     }
 }
 
-static bool passes(ssize_t err)
+bool ready_messages_pass(ssize_t err)
 {
     return poller_is_network_error(err) || err == -ENOMEM || err == -ENOBUFS;
 }
 
 int ready_receive_messages(struct poller *poller, struct evloop_operation *operation,
-                            const struct evloop_message_format *format)
+                           const struct evloop_message_format *format)
 {
     int err = make_room(poller, format);
     if (err)
@@ -171,7 +171,7 @@ bool message_perform_receive(struct poller *poller, struct evloop_endpoint *endp
         ready_clear(endpoint, READY_IN);
         return false;
     }
-    struct evloop_completion completion = {.result = n, .more = n > 0 || passes(n)};
+    struct evloop_completion completion = {.result = n, .more = n > 0 || ready_messages_pass(n)};
     if (n > 0 || is_queued_error(endpoint, n))
         completion.data = room->datagrams;
     if (n > 0 && n < (ssize_t)format->batch && !(endpoint->flags & READY_END))

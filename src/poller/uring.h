@@ -119,16 +119,22 @@ struct pool {
     struct io_uring_buf_ring *ring; /* shared with the kernel; NULL: not open */
     struct pool_buffer **buffers;   /* by number */
     list_link kept;
-    size_t size; /* of each buffer */
-    unsigned count;
+    size_t size;        /* of each buffer */
+    unsigned count;     /* places for them */
+    unsigned made;      /* buffers */
     unsigned available; /* in the kernel's hands */
     unsigned short group;
+    unsigned short base; /* the kernel's number of the first buffer */
     unsigned short tail;
     bool incremental;
     unsigned short *order; /* numbers in the order in which the kernel has got them: for bundles */
 };
 
-enum { POOL_STREAMS, POOL_MESSAGES };
+/*
+ * Groups. Pools of messages are of so many sizes, each twice the last, and their numbers tell them
+ * apart.
+ */
+enum { POOL_STREAMS, POOL_MESSAGES, MESSAGE_POOLS = 10, MESSAGE_PLACES = 256 };
 
 enum { SEND_IOV = 2048, SEND_HEADERS = 64 };
 
@@ -157,8 +163,8 @@ struct uring {
     bool epoll_fired;
     bool ring_in_epoll; /* the other way round */
     struct pool streams;
-    struct pool messages;
-    struct uring_message_room *message_room;
+    struct pool messages[MESSAGE_POOLS];
+    struct message_slots *message_slots;
     struct uring_scratch *scratch;
     const char *lent; /* to a callback, which may keep it */
     size_t lent_size;
@@ -208,19 +214,38 @@ void uring_restart_all(struct poller *poller);
 /* In a fork's child: what was collected is the parent's. */
 void uring_forget_all(struct poller *poller);
 void uring_queue(struct uring *uring, struct uring_entry *entry, unsigned flag);
+int uring_start_in(struct poller *poller, struct evloop_operation *operation, unsigned kind);
+/* The next one that is to be told in this turn; NULL. */
+const struct uring_event *uring_next(const struct uring *uring);
+void uring_pop(struct poller *poller);
+/* Ends the operation in, with this result. */
+bool uring_end_in(struct uring_entry *entry, int result);
+/* Whether an error says that the operation is to be tried again, and not what became of it. */
+bool uring_is_no_result(int result);
+/*
+ * Room for what came to nobody, behind what was kept before; NULL: there is none, and that is told
+ * as the entry's error.
+ */
+char *uring_room_aside(struct poller *poller, struct uring_entry *entry, size_t size);
+
 /* ---- uring_message.c ------------------------------------------------------------------------- */
 
 int uring_receive_messages(struct poller *poller, struct evloop_operation *operation,
                            const struct evloop_message_format *format);
+/* Where the operation's messages go to, and where a buffer of this number is. */
+struct pool *uring_message_pool(struct uring *uring, const struct evloop_operation *operation);
+struct pool *uring_message_pool_of(struct uring *uring, unsigned short number);
 void uring_fill_messages(struct poller *poller, const struct evloop_operation *operation,
                          struct io_uring_sqe *request);
 /* Tells a TAG_MESSAGE; whether there was a completion. */
 bool uring_tell_messages(struct poller *poller, struct uring_entry *entry,
                          const struct uring_event *event);
-/* A message that came to nobody, and those that did. */
+/* A message that came to nobody, and those that did, or the error that was met. */
 void uring_put_message_aside(struct poller *poller, struct uring_entry *entry,
                              const struct uring_event *event);
 bool uring_tell_left_messages(struct poller *poller, struct uring_entry *entry);
+int uring_messages_reopen(struct poller *poller);
+void uring_messages_forget(struct uring *uring);
 void uring_messages_free(struct poller *poller);
 
 /* ---- uring_buffer.c -------------------------------------------------------------------------- */
@@ -228,6 +253,11 @@ void uring_messages_free(struct poller *poller);
 /* Makes a pool and tells the ring; on error nothing is left. count: a power of two. */
 int pool_open(struct poller *poller, struct pool *pool, unsigned short group, unsigned count,
               size_t size, bool incremental);
+/* Makes it without a buffer. */
+int pool_make(struct poller *poller, struct pool *pool, unsigned short group, unsigned count,
+              size_t size, bool incremental);
+/* Makes buffers until there are so many, count at most: 0, or -ENOMEM. */
+int pool_grow(struct poller *poller, struct pool *pool, unsigned made);
 /* Tells a new ring of it; whatever the old one's kernel had is free. */
 int pool_reopen(struct poller *poller, struct pool *pool);
 /* Nobody reads any piece any more. */

@@ -23,7 +23,8 @@ static void hand_over(struct pool *pool, struct pool_buffer *buffer)
     buffer->filled = false;
     buffer->place = pool->tail;
     pool->order[pool->tail & (unsigned)mask] = buffer->number;
-    io_uring_buf_ring_add(pool->ring, buffer->bytes, (unsigned)pool->size, buffer->number, mask, 0);
+    io_uring_buf_ring_add(pool->ring, buffer->bytes, (unsigned)pool->size,
+                          (unsigned short)(pool->base + buffer->number), mask, 0);
     io_uring_buf_ring_advance(pool->ring, 1);
     pool->tail++;
     pool->available++;
@@ -63,7 +64,7 @@ void pool_free(struct poller *poller, struct pool *pool)
         return;
     while ((link = list_pop(&pool->kept)))
         free_buffer(poller, list_entry(link, struct pool_buffer, link));
-    for (unsigned i = 0; i < pool->count; i++)
+    for (unsigned i = 0; i < pool->made; i++)
         free_buffer(poller, pool->buffers[i]);
     memory_free(poller->allocator, pool->buffers);
     memory_free(poller->allocator, pool->order);
@@ -93,15 +94,22 @@ static int make_memory(struct poller *poller, struct pool *pool)
     pool->order = (unsigned short *)memory_zalloc(allocator, pool->count * sizeof *pool->order);
     pool->ring = (struct io_uring_buf_ring *)memory_zalloc_aligned(
         allocator, ring_size(pool->count), page_size());
-    bool complete = pool->order && pool->ring;
-    for (unsigned i = 0; complete && i < pool->count; i++) {
-        pool->buffers[i] = make_buffer(poller, pool->size, (unsigned short)i);
-        complete = pool->buffers[i] != NULL;
-    }
-    return complete ? 0 : -ENOMEM;
+    return pool->order && pool->ring ? 0 : -ENOMEM;
 }
 
-int pool_open(struct poller *poller, struct pool *pool, unsigned short group, unsigned count,
+int pool_grow(struct poller *poller, struct pool *pool, unsigned made)
+{
+    while (pool->made < made) {
+        struct pool_buffer *buffer = make_buffer(poller, pool->size, (unsigned short)pool->made);
+        if (!buffer)
+            return -ENOMEM;
+        pool->buffers[pool->made++] = buffer;
+        hand_over(pool, buffer);
+    }
+    return 0;
+}
+
+int pool_make(struct poller *poller, struct pool *pool, unsigned short group, unsigned count,
               size_t size, bool incremental)
 {
     memset(pool, 0, sizeof *pool);
@@ -113,13 +121,24 @@ int pool_open(struct poller *poller, struct pool *pool, unsigned short group, un
     int err = make_memory(poller, pool);
     if (!err)
         err = tell_ring(poller, pool);
-    if (err) {
+    if (err)
         pool_free(poller, pool);
+    return err;
+}
+
+/* The kernel must not find the memory of a pool that was given up. */
+int pool_open(struct poller *poller, struct pool *pool, unsigned short group, unsigned count,
+              size_t size, bool incremental)
+{
+    int err = pool_make(poller, pool, group, count, size, incremental);
+    if (err)
         return err;
+    err = pool_grow(poller, pool, count);
+    if (err) {
+        io_uring_unregister_buf_ring(&poller->uring->ring.uring, group);
+        pool_free(poller, pool);
     }
-    for (unsigned i = 0; i < count; i++)
-        hand_over(pool, pool->buffers[i]);
-    return 0;
+    return err;
 }
 
 /* A buffer of which something is still to be read comes back with that. */
@@ -131,7 +150,7 @@ int pool_reopen(struct poller *poller, struct pool *pool)
     pool->tail = 0;
     pool->available = 0;
     int err = tell_ring(poller, pool);
-    for (unsigned i = 0; !err && i < pool->count; i++) {
+    for (unsigned i = 0; !err && i < pool->made; i++) {
         struct pool_buffer *buffer = pool->buffers[i];
         buffer->filled = true;
         if (buffer->pieces == 0)
@@ -142,15 +161,21 @@ int pool_reopen(struct poller *poller, struct pool *pool)
 
 void pool_forget(struct pool *pool)
 {
-    for (unsigned i = 0; pool->buffers && i < pool->count; i++)
+    for (unsigned i = 0; i < pool->made; i++)
         pool->buffers[i]->pieces = 0;
 }
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
+/* As the kernel numbers them. */
+static unsigned place_of(const struct pool *pool, unsigned short number)
+{
+    return (unsigned)number - pool->base;
+}
+
 char *pool_take(struct pool *pool, const struct ring_event *event)
 {
-    struct pool_buffer *buffer = pool->buffers[pool_number(event->flags)];
+    struct pool_buffer *buffer = pool->buffers[place_of(pool, pool_number(event->flags))];
     char *piece = buffer->bytes + buffer->used;
     buffer->used += event->result > 0 ? (size_t)event->result : 0;
     buffer->pieces++;
@@ -186,7 +211,7 @@ void uring_feed(struct uring *uring)
 
 void pool_give(struct poller *poller, struct pool *pool, unsigned short number)
 {
-    struct pool_buffer *buffer = pool->buffers[number];
+    struct pool_buffer *buffer = pool->buffers[place_of(pool, number)];
     if (buffer->pieces == 0) /* forgotten */
         return;
     if (--buffer->pieces > 0 || !buffer->filled)
@@ -200,7 +225,7 @@ void pool_give(struct poller *poller, struct pool *pool, unsigned short number)
 int pool_keep(struct poller *poller, struct pool *pool, unsigned short number)
 {
     struct buffers *buffers = &poller->buffers;
-    struct pool_buffer *buffer = pool->buffers[number];
+    struct pool_buffer *buffer = pool->buffers[place_of(pool, number)];
     if (buffers->kept_count >= buffers->most)
         return -ENOBUFS;
     if (!buffer->replacement) {
@@ -246,7 +271,7 @@ int pool_release(struct poller *poller, struct pool *pool, const char *data)
             return 0;
         }
     }
-    for (unsigned i = 0; i < pool->count; i++)
+    for (unsigned i = 0; i < pool->made; i++)
         if (lies_in(pool, pool->buffers[i], data)) {
             let_go(poller, pool->buffers[i], true);
             return 0;

@@ -48,7 +48,7 @@ static void unqueue(struct uring_entry *entry, unsigned flags)
 
 /* ---- the queues of what was collected -------------------------------------------------------- */
 
-static struct uring_event *event_at(struct uring_events *events, size_t i)
+static struct uring_event *event_at(const struct uring_events *events, size_t i)
 {
     return &events->ring[(events->first + i) & (events->capacity - 1)];
 }
@@ -119,6 +119,16 @@ static struct uring_event pop(struct poller *poller)
     return take(&poller->uring->events, 0);
 }
 
+const struct uring_event *uring_next(const struct uring *uring)
+{
+    return uring->to_tell > 0 ? event_at(&uring->events, 0) : NULL;
+}
+
+void uring_pop(struct poller *poller)
+{
+    (void)pop(poller);
+}
+
 /* Into the place of one that was taken out just now. */
 static void push_front(struct poller *poller, const struct uring_event *event)
 {
@@ -187,22 +197,28 @@ static bool find_event(struct poller *poller, const struct uring_entry *entry, i
 
 /* ---- putting aside --------------------------------------------------------------------------- */
 
-/* What came to nobody: room for it, at the end. */
-static void put_aside(struct poller *poller, struct uring_entry *entry, const void *bytes,
-                      size_t size)
+char *uring_room_aside(struct poller *poller, struct uring_entry *entry, size_t size)
 {
     size_t end = entry->left ? entry->left->end : 0;
     struct uring_left *left = (struct uring_left *)poller->allocator->resize(
         poller->allocator->context, entry->left, sizeof *left + end + size);
     if (!left) {
         entry->error = -ENOMEM;
-        return;
+        return NULL;
     }
     if (!entry->left)
         left->begin = 0;
-    memcpy(left->bytes + end, bytes, size);
     left->end = end + size;
     entry->left = left;
+    return left->bytes + end;
+}
+
+static void put_aside(struct poller *poller, struct uring_entry *entry, const void *bytes,
+                      size_t size)
+{
+    char *room = uring_room_aside(poller, entry, size);
+    if (room)
+        memcpy(room, bytes, size);
 }
 
 static void close_connections(struct uring_left *left)
@@ -222,6 +238,11 @@ static void free_left(struct poller *poller, struct uring_entry *entry, bool lis
     entry->error = 0;
 }
 
+static void give_message(struct poller *poller, unsigned short number)
+{
+    pool_give(poller, uring_message_pool_of(poller->uring, number), number);
+}
+
 /* The one who would have been told is not there any more. */
 static void give_back(struct poller *poller, const struct uring_event *event)
 {
@@ -236,15 +257,14 @@ static void give_back(struct poller *poller, const struct uring_event *event)
         break;
     case TAG_MESSAGE:
         if (event->data)
-            pool_give(poller, &poller->uring->messages, pool_number(event->flags));
+            give_message(poller, pool_number(event->flags));
         break;
     default:
         break;
     }
 }
 
-/* Errors that say that the operation is to be tried again, and not what became of it. */
-static bool is_no_result(int result)
+bool uring_is_no_result(int result)
 {
     return result == -ECANCELED || result == -EINTR || result == -EAGAIN || result == -ENOBUFS;
 }
@@ -262,7 +282,7 @@ static void keep_result(struct poller *poller, struct uring_entry *entry,
         uring_put_message_aside(poller, entry, event);
     } else if (event->result > 0 && memory) {
         put_aside(poller, entry, memory, (size_t)event->result);
-    } else if (event->result < 0 && !is_no_result(event->result) && tag != TAG_ACCEPT) {
+    } else if (event->result < 0 && !uring_is_no_result(event->result) && tag != TAG_ACCEPT) {
         entry->error = event->result;
     }
     if (tag == TAG_RECEIVE || tag == TAG_MESSAGE)
@@ -291,7 +311,7 @@ static int make_ready_to_send(struct poller *poller)
 static void attach(struct poller *poller, struct evloop_endpoint *endpoint)
 {
     unsigned native = 0;
-    if (endpoint->flags & ENDPOINT_LISTENER)
+    if (endpoint->flags & (ENDPOINT_LISTENER | ENDPOINT_MESSAGES))
         native = ENDPOINT_NATIVE_IN;
     else if (endpoint->flags & ENDPOINT_SOCKET && endpoint->flags & ENDPOINT_STREAM)
         native = ENDPOINT_NATIVE_IN | ENDPOINT_NATIVE_OUT;
@@ -307,7 +327,7 @@ static void attach(struct poller *poller, struct evloop_endpoint *endpoint)
     endpoint->flags |= native;
 }
 
-static int start_in(struct poller *poller, struct evloop_operation *operation, unsigned kind)
+int uring_start_in(struct poller *poller, struct evloop_operation *operation, unsigned kind)
 {
     struct evloop_endpoint *endpoint = operation->endpoint;
     operation->kind = kind;
@@ -319,7 +339,7 @@ static int start_in(struct poller *poller, struct evloop_operation *operation, u
 
 static int start_accept(struct poller *poller, struct evloop_operation *operation)
 {
-    return start_in(poller, operation, KIND_ACCEPT);
+    return uring_start_in(poller, operation, KIND_ACCEPT);
 }
 
 /*
@@ -357,7 +377,7 @@ static int start_receive(struct poller *poller, struct evloop_operation *operati
         return err;
     operation->memory = memory;
     operation->size = size;
-    return start_in(poller, operation, KIND_RECEIVE);
+    return uring_start_in(poller, operation, KIND_RECEIVE);
 }
 
 static void start_out(struct poller *poller, struct evloop_operation *operation, unsigned kind,
@@ -453,6 +473,14 @@ static enum uring_tag fill_in(struct poller *poller, const struct uring_entry *e
     return TAG_RECEIVE;
 }
 
+/* Where its buffers come from; NULL: it needs none. */
+static const struct pool *pool_for(struct uring *uring, const struct evloop_operation *operation)
+{
+    if (operation->kind == KIND_RECEIVE_MESSAGES)
+        return uring_message_pool(uring, operation);
+    return picks_buffer(operation) ? &uring->streams : NULL;
+}
+
 /* What is left of the last operation is told first. */
 static bool prepare_in(struct poller *poller, struct uring_entry *entry)
 {
@@ -462,8 +490,8 @@ static bool prepare_in(struct poller *poller, struct uring_entry *entry)
         return push(poller, TAG_LEFT, entry, 0);
     if (entry->endpoint->flags & ENDPOINT_TAKES_FDS)
         return leave_to_readiness(poller, entry);
-    if ((picks_buffer(operation) && uring->streams.available == 0) ||
-        (operation->kind == KIND_RECEIVE_MESSAGES && uring->messages.available == 0)) {
+    const struct pool *pool = pool_for(uring, operation);
+    if (pool && pool->available == 0) {
         list_append(&uring->starved, &entry->starved);
         return true;
     }
@@ -620,7 +648,9 @@ static char *data_of(struct uring *uring, enum uring_tag tag, const struct ring_
 {
     if (!(event->flags & IORING_CQE_F_BUFFER))
         return NULL;
-    return pool_take(tag == TAG_MESSAGE ? &uring->messages : &uring->streams, event);
+    unsigned short number = pool_number(event->flags);
+    return pool_take(tag == TAG_MESSAGE ? uring_message_pool_of(uring, number) : &uring->streams,
+                     event);
 }
 
 /*
@@ -680,7 +710,7 @@ void uring_collect(struct poller *poller, const struct ring_event *completion)
 
 /* ---- telling: in ----------------------------------------------------------------------------- */
 
-static bool end_in(struct uring_entry *entry, int result)
+bool uring_end_in(struct uring_entry *entry, int result)
 {
     struct evloop_operation *operation = entry->endpoint->in;
     struct evloop_completion completion = {.result = result};
@@ -705,11 +735,11 @@ static bool accept_failed(struct poller *poller, struct uring_entry *entry, int 
         uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
         return false;
     }
-    if ((is_no_result(err) && err != -ENOBUFS) || ready_accept_passes(err)) {
+    if ((uring_is_no_result(err) && err != -ENOBUFS) || ready_accept_passes(err)) {
         uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
         return false;
     }
-    return end_in(entry, err);
+    return uring_end_in(entry, err);
 }
 
 static bool tell_connection(struct uring_entry *entry, int fd)
@@ -790,18 +820,18 @@ static bool tell_receive(struct poller *poller, struct uring_entry *entry,
     if (event->result > 0 && event->data)
         return lend_piece(poller, entry, *event);
     give_back(poller, event);
-    if (is_no_result(event->result)) {
+    if (uring_is_no_result(event->result)) {
         uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
         return false;
     }
-    return end_in(entry, event->result);
+    return uring_end_in(entry, event->result);
 }
 
 static bool tell_into(struct poller *poller, struct uring_entry *entry,
                       const struct uring_event *event)
 {
-    if (!is_no_result(event->result))
-        return end_in(entry, event->result);
+    if (!uring_is_no_result(event->result))
+        return uring_end_in(entry, event->result);
     uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
     return false;
 }
@@ -811,7 +841,7 @@ static bool end_with_error(struct uring_entry *entry)
 {
     int err = entry->error;
     entry->error = 0;
-    return end_in(entry, err);
+    return uring_end_in(entry, err);
 }
 
 /* Takes up to size bytes of what is left. */
@@ -833,13 +863,14 @@ static size_t take_left(struct poller *poller, struct uring_entry *entry, void *
 static bool tell_left(struct poller *poller, struct uring_entry *entry)
 {
     struct evloop_operation *operation = entry->endpoint->in;
+    if (operation->kind == KIND_RECEIVE_MESSAGES)
+        return uring_tell_left_messages(poller, entry);
     if (!entry->left)
         return end_with_error(entry);
     if (operation->kind == KIND_RECEIVE && operation->memory)
-        return end_in(entry, (int)take_left(poller, entry, operation->memory, operation->size));
+        return uring_end_in(entry,
+                            (int)take_left(poller, entry, operation->memory, operation->size));
     uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
-    if (operation->kind == KIND_RECEIVE_MESSAGES)
-        return uring_tell_left_messages(poller, entry);
     if (operation->kind == KIND_ACCEPT) {
         int fd;
         take_left(poller, entry, &fd, sizeof fd);
@@ -908,7 +939,7 @@ static bool tell_out(struct poller *poller, struct uring_entry *entry,
     }
     if (room && operation->kind == KIND_CONNECT && event->result >= 0)
         return end_out(entry, transfer_connected(entry->endpoint->fd));
-    if (!room && !is_no_result(event->result) && event->result != -EINPROGRESS)
+    if (!room && !uring_is_no_result(event->result) && event->result != -EINPROGRESS)
         return end_out(entry, event->result);
     if (event->result == -EAGAIN || event->result == -EINPROGRESS ||
         operation->kind == KIND_CONNECT)
@@ -1082,7 +1113,7 @@ static void take_fds(struct poller *poller, struct evloop_endpoint *endpoint)
     if (!operation)
         return;
     cancel_in(poller, entry_of(poller, endpoint));
-    start_in(poller, operation, operation->kind);
+    uring_start_in(poller, operation, operation->kind);
 }
 
 static int keep_buffer(struct poller *poller, const void *data)
@@ -1141,6 +1172,21 @@ void uring_restart_all(struct poller *poller)
             restart(poller, &uring->pages[i]->of[j]);
 }
 
+/* What would have gone on with a completion that was forgotten. */
+static void begin_anew(struct uring *uring, struct uring_entry *entry)
+{
+    const struct evloop_endpoint *endpoint = entry->endpoint;
+    bool in = endpoint->in && endpoint->flags & ENDPOINT_NATIVE_IN;
+    bool out = endpoint->out && endpoint->flags & ENDPOINT_NATIVE_OUT;
+    if (in && !(entry->flags & ENTRY_IN_FLIGHT))
+        uring_queue(uring, entry, ENTRY_QUEUE_IN);
+    if (!out || entry->flags & ENTRY_OUT_FLIGHT)
+        return;
+    if (endpoint->out->kind == KIND_CONNECT)
+        entry->flags |= ENTRY_WANTS_ROOM;
+    uring_queue(uring, entry, ENTRY_QUEUE_OUT);
+}
+
 void uring_forget_all(struct poller *poller)
 {
     struct uring *uring = poller->uring;
@@ -1154,11 +1200,15 @@ void uring_forget_all(struct poller *poller)
     uring->to_tell = 0;
     poller->collected = 0;
     pool_forget(&uring->streams);
-    pool_forget(&uring->messages);
+    uring_messages_forget(uring);
     for (size_t i = 0; i < uring->page_count; i++)
         for (size_t j = 0; uring->pages[i] && j < ENTRIES_A_PAGE; j++) {
             struct uring_entry *entry = &uring->pages[i]->of[j];
-            if (entry->endpoint)
-                free_left(poller, entry, entry->endpoint->flags & ENDPOINT_LISTENER);
+            if (!entry->endpoint)
+                continue;
+            free_left(poller, entry, entry->endpoint->flags & ENDPOINT_LISTENER);
+            if (list_linked(&entry->starved))
+                list_remove(&entry->starved);
+            begin_anew(uring, entry);
         }
 }

@@ -494,6 +494,57 @@ TEST(errors_and_datagrams_have_their_turns)
     loop_end(loop);
 }
 
+/* ---- unix sockets ---------------------------------------------------------------------------- */
+
+static void send_descriptor(int fd, const evloop_address *to, int passed)
+{
+    char byte = 'x';
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof passed)] = {0};
+    struct msghdr header = {.msg_name = (void *)(uintptr_t)&to->of,
+                            .msg_namelen = to->size,
+                            .msg_iov = &iov,
+                            .msg_iovlen = 1,
+                            .msg_control = control,
+                            .msg_controllen = sizeof control};
+    struct cmsghdr *part = CMSG_FIRSTHDR(&header);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(sizeof passed);
+    memcpy(CMSG_DATA(part), &passed, sizeof passed);
+    assert_int_equal(sendmsg(fd, &header, 0), 1);
+}
+
+TEST(descriptors_that_come_with_a_datagram_do_not_stay_whatever_the_options)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        evloop *loop = loop_new();
+        evloop_dgram_options options = evloop_dgram_options_default();
+        options.gro = i & 1;
+        options.receive_errors = i & 2;
+        struct box *box = box_new();
+        char name[64];
+        snprintf(name, sizeof name, "@evloop-test-passed-%ld", (long)getpid());
+        assert_int_equal(evloop_unix_dgram_bind(loop, &box->dgram, name, &options), 0);
+        assert_int_equal(evloop_dgram_receive_start(&box->dgram, box_on_datagrams), 0);
+        evloop_address to = box_address(box);
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        int pipe_fds[2];
+        char byte;
+        pipe_open(pipe_fds);
+        send_descriptor(fd, &to, pipe_fds[1]);
+        box_wait(loop, box, 1);
+        assert_string_equal(box->mails[0].text, "x");
+        close(pipe_fds[1]);
+        pipe_fds[1] = -1;
+        assert_int_equal(read(pipe_fds[0], &byte, 1), 0); /* nobody has its other end */
+        fds_close(pipe_fds);
+        close(fd);
+        box_close(loop, box);
+        loop_end(loop);
+    }
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 TEST(without_memory_receiving_does_not_start)
@@ -618,6 +669,7 @@ int main(void)
         TEST_ENTRY(with_errors_asked_for_it_is_told_whom_they_are_about),
         TEST_ENTRY(so_it_is_over_v6),
         TEST_ENTRY(errors_and_datagrams_have_their_turns),
+        TEST_ENTRY(descriptors_that_come_with_a_datagram_do_not_stay_whatever_the_options),
         TEST_ENTRY(without_memory_receiving_does_not_start),
         TEST_ENTRY(all_sockets_of_a_loop_receive_into_one_piece_of_memory),
         TEST_ENTRY(receiving_and_sending_allocate_nothing_once_they_have_begun),
