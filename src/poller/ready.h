@@ -47,6 +47,10 @@ bool ready_next_completion(struct poller *poller);
 ssize_t ready_transmit(struct evloop_operation *operation);
 /* Whether receiving messages goes on after this error. */
 bool ready_messages_pass(ssize_t err);
+/* Whether receiving messages goes on after this error. */
+bool ready_messages_pass(ssize_t err);
+/* Gathers, and sends what the kernel takes at once: a count, or an error; -EAGAIN. */
+ssize_t ready_transmit(struct evloop_operation *operation);
 /* Whether a failure to accept is one connection's, which the next has nothing to do with. */
 bool ready_accept_passes(int err);
 
