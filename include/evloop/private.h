@@ -31,6 +31,7 @@ struct evloop_endpoint {
     unsigned flags;
     struct evloop_operation *in;
     struct evloop_operation *out;
+    size_t zero_copy; /* sends of so many bytes are worth it; 0: none is */
     struct evloop_link ready;
 };
 

@@ -233,6 +233,18 @@ EVLOOP_API size_t evloop_stream_queued(const evloop_stream *stream);
 EVLOOP_API int evloop_stream_set_watermarks(evloop_stream *stream, size_t low, size_t high,
                                             evloop_watermark_fn fn);
 
+/**
+ * Sends of at least so many bytes leave out of your memory, without a copy, where the system can do
+ * that (io_uring from Linux 6.2 on, over TCP): least > 0, of use from 16 KiB or so. A write then is
+ * over only when the kernel has no more use for its memory, which may be when the peer has
+ * acknowledged it; what closes the stream before that resets the connection; and evloop_run() gives
+ * -EBUSY in another thread meanwhile. Where the kernel copies in any case (to this machine, or for
+ * want of a device that can do otherwise), it is found out with the first send, and the others are
+ * as ever. least == 0: not any more, which is the default.
+ * Errors: -EINVAL, -ENOTCONN, EVLOOP_ETHREAD. Since 0.1.0.
+ */
+EVLOOP_API int evloop_stream_set_zero_copy(evloop_stream *stream, size_t least);
+
 /* ---- deadlines: 0 is none, which is the default ---------------------------------------------- */
 
 /**

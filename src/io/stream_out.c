@@ -563,6 +563,14 @@ int evloop_stream_set_watermarks(evloop_stream *stream, size_t low, size_t high,
     return 0;
 }
 
+int evloop_stream_set_zero_copy(evloop_stream *stream, size_t least)
+{
+    int err = stream_check(stream);
+    if (!err)
+        stream->endpoint_.zero_copy = least;
+    return err;
+}
+
 /* ---- callbacks ------------------------------------------------------------------------------- */
 
 /* Whether the stream is still there; all are told, even if one of them closes it. */

@@ -170,6 +170,8 @@ int uring_own(struct poller *poller)
         return ring_enable(ring);
     if (ring->open)
         collect_all(poller);
+    if (uring->notifications > 0) /* they come to the other thread only */
+        return -EBUSY;
     return renew(poller);
 }
 

@@ -109,6 +109,7 @@ int ready_attach(struct poller *poller, struct evloop_endpoint *endpoint, int fd
     endpoint->flags = flags | READY_OUT;
     endpoint->in = NULL;
     endpoint->out = NULL;
+    endpoint->zero_copy = 0;
     endpoint->ready.next = NULL;
     return interest_attach(poller, endpoint);
 }

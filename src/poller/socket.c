@@ -50,6 +50,12 @@ int socket_shutdown(int fd)
     return result_of(shutdown(fd, SHUT_WR));
 }
 
+int socket_disconnect(int fd)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    return result_of(connect(fd, &nobody, sizeof nobody));
+}
+
 int socket_reset_on_close(int fd)
 {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};

@@ -17,7 +17,8 @@ int socket_bind(int fd, const evloop_address *address);
 int socket_listen(int fd, unsigned backlog); /* 0: as many as the system lets wait */
 /* The descriptor is closed whatever is returned, but for -EBADF. */
 int socket_close(int fd);
-int socket_shutdown(int fd);       /* no more is sent */
+int socket_shutdown(int fd);   /* no more is sent */
+int socket_disconnect(int fd); /* TCP: resets the connection at once, and drops what is queued */
 int socket_reset_on_close(int fd); /* TCP: closing it resets the connection */
 int socket_local(int fd, evloop_address *address);
 int socket_peer(int fd, evloop_address *address);

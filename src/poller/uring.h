@@ -71,6 +71,9 @@ enum {
     ENTRY_QUEUE_IN = 4, /* to be handed to the kernel */
     ENTRY_QUEUE_OUT = 8,
     ENTRY_WANTS_ROOM = 16,   /* out: wait for room before the next attempt */
+    ENTRY_ZERO_COPY = 64,    /* out: what is in flight is without copy */
+    ENTRY_NOTIFY_DUE = 128,  /* it was sent, and the kernel still uses the memory */
+    ENTRY_COPIES = 256,      /* without copy is no use here */
     ENTRY_AWAITS_CLIENT = 32 /* in: no descriptor to spare: wait before the next attempt */
 };
 
@@ -83,6 +86,7 @@ struct uring_entry {
     uint32_t generation; /* 24 bits */
     uint32_t turn;       /* in which the last completion in was told */
     int error;           /* to be told after what is left */
+    int32_t sent;        /* ENTRY_NOTIFY_DUE: what the send came to */
     unsigned flags;
     enum uring_tag in_tag; /* of what is in flight */
     enum uring_tag out_tag;
@@ -142,6 +146,7 @@ struct uring {
     list_link starved; /* receives that wait for buffers */
     struct uring_events events;
     struct uring_events late; /* those that were put off; each is older than its like in events */
+    unsigned notifications;   /* due */
     size_t to_tell;           /* of events, in this turn */
     uint32_t turn;
     bool epoll_armed; /* the ring polls the epoll instance */

@@ -16,6 +16,11 @@
 /* Of io_uring_sqe.ioprio. */
 #define URING_RECEIVE_BUNDLE (1u << 4) /* several buffers of the ring in one completion */
 
+#define URING_SEND_REPORT_USAGE (1u << 3) /* without copy: did it come to that? Linux 6.2 */
+
+/* Of the result of a notification, if that was asked for. */
+#define URING_NOTIFICATION_COPIED 0x80000000u
+
 /* Of a buffer ring. */
 #define URING_BUFFERS_INCREMENTAL 2u /* a buffer is used up piece by piece; Linux 6.12 */
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "poller/ready.h"
+#include "poller/socket.h"
 #include "poller/transfer.h"
 #include "poller/uring.h"
 #include "util/memory.h"
@@ -482,6 +483,19 @@ static bool prepare_poll(struct uring *uring, struct uring_entry *entry)
     return true;
 }
 
+static bool is_worth_no_copy(const struct uring *uring, const struct uring_entry *entry,
+                             const struct evloop_outgoing *outgoing)
+{
+    const struct evloop_endpoint *endpoint = entry->endpoint;
+    size_t size = 0;
+    if (!endpoint->zero_copy || !uring->features.zero_copy || entry->flags & ENTRY_COPIES ||
+        endpoint->flags & ENDPOINT_UNIX)
+        return false;
+    for (unsigned i = 0; i < outgoing->iov_count; i++)
+        size += outgoing->iov[i].iov_len;
+    return size >= endpoint->zero_copy;
+}
+
 static bool prepare_send(struct uring *uring, struct uring_entry *entry,
                          const struct evloop_outgoing *outgoing)
 {
@@ -490,6 +504,7 @@ static bool prepare_send(struct uring *uring, struct uring_entry *entry,
     struct io_uring_sqe *request = ring_request(&uring->ring);
     if (!request)
         return false;
+    bool zero_copy = is_worth_no_copy(uring, entry, outgoing);
     if (outgoing->iov_count == 1) {
         io_uring_prep_send(request, fd, outgoing->iov->iov_base, outgoing->iov->iov_len,
                            MSG_NOSIGNAL);
@@ -500,6 +515,11 @@ static bool prepare_send(struct uring *uring, struct uring_entry *entry,
         header->msg_iovlen = outgoing->iov_count;
         scratch->iov_used += outgoing->iov_count;
         io_uring_prep_sendmsg(request, fd, header, MSG_NOSIGNAL);
+    }
+    if (zero_copy) {
+        request->opcode = outgoing->iov_count == 1 ? IORING_OP_SEND_ZC : IORING_OP_SENDMSG_ZC;
+        request->ioprio |= URING_SEND_REPORT_USAGE;
+        entry->flags |= ENTRY_ZERO_COPY;
     }
     request->user_data = uring_user_data(TAG_SEND, entry, fd);
     entry->out_tag = TAG_SEND;
@@ -595,6 +615,29 @@ static char *data_of(struct uring *uring, enum uring_tag tag, const struct ring_
     return pool_take(tag == TAG_MESSAGE ? &uring->messages : &uring->streams, event);
 }
 
+/*
+ * Sent without a copy: the result is kept until the notification says that the memory is free, and
+ * whether it came to a copy all the same.
+ */
+static bool keep_until_notified(struct uring *uring, struct uring_entry *entry,
+                                struct ring_event *event)
+{
+    if (event->flags & IORING_CQE_F_MORE) {
+        entry->sent = event->result;
+        entry->flags |= ENTRY_NOTIFY_DUE;
+        uring->notifications++;
+        return true;
+    }
+    if (event->flags & IORING_CQE_F_NOTIF) {
+        if ((uint32_t)event->result & URING_NOTIFICATION_COPIED)
+            entry->flags |= ENTRY_COPIES;
+        event->result = entry->sent;
+        entry->flags &= ~(unsigned)ENTRY_NOTIFY_DUE;
+        uring->notifications--;
+    }
+    return false;
+}
+
 /* There is room for it. */
 void uring_collect(struct poller *poller, const struct ring_event *completion)
 {
@@ -613,6 +656,8 @@ void uring_collect(struct poller *poller, const struct ring_event *completion)
         entry && event.user_data == uring_user_data(tag, entry, (int)(uint32_t)event.user_data);
     if (tag == TAG_RECEIVE && event.flags & IORING_CQE_F_BUFFER && !uring->streams.incremental)
         split_bundle(poller, &event);
+    if (ours && tag == TAG_SEND && keep_until_notified(uring, entry, &event))
+        return;
     if (ours && !(event.flags & IORING_CQE_F_MORE))
         entry->flags &= ~(unsigned)(is_in(tag) ? ENTRY_IN_FLIGHT : ENTRY_OUT_FLIGHT);
     struct uring_event collected = {.user_data = event.user_data,
@@ -829,13 +874,25 @@ static bool end_out(struct uring_entry *entry, ssize_t result)
     return true;
 }
 
+static bool is_refusal_of_zero_copy(int result)
+{
+    return result == -EINVAL || result == -EOPNOTSUPP || result == -ENOMEM || result == -ENOBUFS;
+}
+
 static bool tell_out(struct poller *poller, struct uring_entry *entry,
                      const struct uring_event *event)
 {
     struct evloop_operation *operation = entry->endpoint->out;
     bool room = uring_tag_of(event->user_data) == TAG_ROOM;
+    bool zero_copy = entry->flags & ENTRY_ZERO_COPY;
+    entry->flags &= ~(unsigned)ENTRY_ZERO_COPY;
     if (operation->kind == KIND_CONNECTED)
         return end_out(entry, event->result);
+    if (zero_copy && is_refusal_of_zero_copy(event->result)) {
+        entry->flags |= ENTRY_COPIES;
+        uring_queue(poller->uring, entry, ENTRY_QUEUE_OUT);
+        return false;
+    }
     if (room && operation->kind == KIND_CONNECT && event->result >= 0)
         return end_out(entry, transfer_connected(entry->endpoint->fd));
     if (!room && !is_no_result(event->result) && event->result != -EINPROGRESS)
@@ -926,9 +983,24 @@ static void cancel_in(struct poller *poller, struct uring_entry *entry)
     }
 }
 
+/*
+ * No cancellation reaches what is on its way out of the user's memory: with the connection it ends.
+ * The notification of another thread's ring never comes here.
+ */
+static void take_memory_back(struct uring *uring, struct uring_entry *entry)
+{
+    socket_disconnect(entry->endpoint->fd);
+    if (ring_is_own(&uring->ring))
+        return;
+    entry->flags &= ~(unsigned)(ENTRY_NOTIFY_DUE | ENTRY_OUT_FLIGHT);
+    uring->notifications--;
+}
+
 static size_t cancel_out(struct poller *poller, struct uring_entry *entry)
 {
     struct evloop_endpoint *endpoint = entry->endpoint;
+    if (entry->flags & ENTRY_NOTIFY_DUE)
+        take_memory_back(poller->uring, entry);
     settle(poller, entry, ENTRY_OUT_FLIGHT);
     unqueue(entry, ENTRY_QUEUE_OUT | ENTRY_WANTS_ROOM);
     endpoint->out = NULL;
