@@ -144,7 +144,7 @@ TEST(stale_registrations_do_not_keep_the_loop_spinning)
     loop_run(loop);
     assert_int_equal(told, 0);
     assert_true(loop_metrics(loop).polls - polls <= 10); /* interruptions count */
-    fd_write_byte(new_pipe[1]); /* what is still watched still works */
+    fd_write_byte(new_pipe[1]);                          /* what is still watched still works */
     loop_turn(loop);
     assert_int_equal(told, 1);
     assert_int_equal(evloop_watch_stop(&other), 0);
