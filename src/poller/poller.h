@@ -34,7 +34,8 @@
  *   sent is returned; what had come waits in the backend for the endpoint's next operation in.
  * - Memory that an operation was given belongs to it until it is over.
  * - At most one completion of each direction comes from an endpoint in one wait, so that a busy one
- *   cannot starve the others.
+ * cannot starve the others; or several, of bytes that lie apart and are not more than one could
+ * have brought, or of connections that the kernel has accepted of its own accord.
  *
  * Any thread: poller_init, poller_close, poller_wake (signal-safe), poller_clock. The rest: the
  * loop's thread.

@@ -6,8 +6,8 @@
  * - Before the first native operation there is nothing in the ring: the loop waits in epoll_wait().
  * - From then on it waits in the ring, which polls the epoll instance, once at a time; after it
  *   fired it is armed again, and thereby looks again whether anything is (still) ready.
- * - Once poller->fd was lent to an outer loop, it is the other way round: the epoll instance polls
- *   the ring, and the loop looks at both in every turn.
+ * - Once poller->fd was lent to an outer loop, it is the other way round: the ring wakes
+ *   the epoll instance, and the loop looks at both in every turn.
  *
  * The ring is the thread's that runs the loop. Another thread that comes later (to run it, or to
  * end what is in flight) takes over with a new ring: since the kernel works only inside
@@ -129,14 +129,18 @@ static size_t collect_all(struct poller *poller)
     return count;
 }
 
+/*
+ * By the wake's eventfd, since a ring whose work waits for its thread (DEFER_TASKRUN) does not wake
+ * who polls it. This thread's ring.
+ */
 static int watch_ring(struct poller *poller)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data = {.u64 = UINT64_MAX}};
-    int fd = poller->uring->ring.uring.ring_fd;
-    if (epoll_ctl(poller->fd, EPOLL_CTL_ADD, fd, &event) < 0 && errno != EEXIST)
-        return -errno;
-    poller->uring->ring_in_epoll = true;
-    return 0;
+    struct io_uring *ring = &poller->uring->ring.uring;
+    if (poller->uring->ring_in_epoll)
+        io_uring_unregister_eventfd(ring); /* of the instance that was there before */
+    int err = io_uring_register_eventfd(ring, poller->wake_fd);
+    poller->uring->ring_in_epoll = !err;
+    return err;
 }
 
 /* A new ring, with the pools and what was in flight. */
@@ -249,7 +253,7 @@ static int turn_round(struct poller *poller)
     return err || poller->uring->ring_in_epoll ? err : watch_ring(poller);
 }
 
-/* The epoll instance polls the ring. */
+/* The ring wakes the epoll instance. */
 static int wait_in_epoll(struct poller *poller, uint64_t timeout_ns)
 {
     int err = turn_round(poller);
@@ -314,7 +318,7 @@ static bool uring_silent(const struct poller *poller)
 static int poll_anew(struct poller *poller)
 {
     struct uring *uring = poller->uring;
-    int err = uring->epoll_armed ? uring_own(poller) : 0;
+    int err = uring->epoll_armed || uring->ring_in_epoll ? uring_own(poller) : 0;
     if (!err)
         err = disarm_epoll(poller);
     return err || !uring->ring_in_epoll ? err : watch_ring(poller);

@@ -341,7 +341,7 @@ static ssize_t transmit(struct evloop_endpoint *endpoint, const struct evloop_ou
     return n;
 }
 
-static ssize_t gather_and_transmit(struct evloop_operation *operation)
+ssize_t ready_transmit(struct evloop_operation *operation)
 {
     struct iovec iov[IOV_AT_ONCE];
     struct evloop_outgoing outgoing = {.iov = iov, .file = -1};
@@ -352,7 +352,7 @@ static ssize_t gather_and_transmit(struct evloop_operation *operation)
 ssize_t ready_send(struct poller *poller, struct evloop_operation *operation)
 {
     if (operation->endpoint->flags & READY_OUT) {
-        ssize_t n = gather_and_transmit(operation);
+        ssize_t n = ready_transmit(operation);
         if (n != -EAGAIN)
             return n;
     }
@@ -375,7 +375,7 @@ static ssize_t try_out(struct evloop_operation *operation)
     case KIND_CONNECTED:
         return operation->result;
     default:
-        return gather_and_transmit(operation);
+        return ready_transmit(operation);
     }
 }
 

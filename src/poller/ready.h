@@ -43,6 +43,8 @@ int ready_receive_messages(struct poller *poller, struct evloop_operation *opera
 size_t ready_cancel(struct poller *poller, struct evloop_operation *operation);
 bool ready_next_completion(struct poller *poller);
 
+/* Gathers, and sends what the kernel takes at once: a count, or an error; -EAGAIN. */
+ssize_t ready_transmit(struct evloop_operation *operation);
 /* Whether a failure to accept is one connection's, which the next has nothing to do with. */
 bool ready_accept_passes(int err);
 

@@ -10,8 +10,9 @@
  *
  * An operation that was started is `queued` until the next wait, which hands all of them to the
  * kernel together; then it is in flight until its completion without F_MORE has been collected.
- * Completions are collected into `events`, in the kernel's order, and told one by one; one of each
- * direction of an endpoint in a turn, and what there is more of goes to `late`, for the next. user_data says
+ * Completions are collected into `events`, in the kernel's order, and told one by one; of each
+ * direction of an endpoint as much in a turn as one attempt over readiness could bring, and what
+ * there is more of goes to `late`, for the next. user_data says
  * which descriptor, which generation of it, and what it is about: a completion leads to nothing
  * that its user may have freed.
  *
@@ -73,6 +74,7 @@ enum {
     ENTRY_WANTS_ROOM = 16,   /* out: wait for room before the next attempt */
     ENTRY_ZERO_COPY = 64,    /* out: what is in flight is without copy */
     ENTRY_NOTIFY_DUE = 128,  /* it was sent, and the kernel still uses the memory */
+    ENTRY_PUT_OFF = 512,     /* in: something of this turn waits for the next one */
     ENTRY_COPIES = 256,      /* without copy is no use here */
     ENTRY_AWAITS_CLIENT = 32 /* in: no descriptor to spare: wait before the next attempt */
 };
@@ -85,6 +87,7 @@ struct uring_entry {
     struct uring_left *left;
     uint32_t generation; /* 24 bits */
     uint32_t turn;       /* in which the last completion in was told */
+    size_t told;         /* bytes, in that turn */
     int error;           /* to be told after what is left */
     int32_t sent;        /* ENTRY_NOTIFY_DUE: what the send came to */
     unsigned flags;
@@ -149,7 +152,8 @@ struct uring {
     unsigned notifications;   /* due */
     size_t to_tell;           /* of events, in this turn */
     uint32_t turn;
-    bool epoll_armed; /* the ring polls the epoll instance */
+    size_t turn_events; /* how many it had to tell */
+    bool epoll_armed;   /* the ring polls the epoll instance */
     bool epoll_fired;
     bool ring_in_epoll; /* the other way round */
     struct pool streams;

@@ -20,7 +20,8 @@ enum {
     INCREMENTAL_BUFFERS = 16,
     PLAIN_BUFFERS = 128,
     PLAIN_SHARES = 32, /* of the memory that was asked for */
-    EVENTS_AT_FIRST = 64
+    EVENTS_AT_FIRST = 64,
+    FEW_EVENTS = 2 /* in a turn: the next one's sends are better made at once */
 };
 
 static struct uring_entry *entry_of(const struct poller *poller,
@@ -140,6 +141,7 @@ void uring_begin_turn(struct uring *uring)
         prepend(&uring->events, &event);
     }
     uring->to_tell = uring->events.count;
+    uring->turn_events = uring->to_tell;
     uring->turn++;
 }
 
@@ -380,8 +382,14 @@ static void start_connect(struct poller *poller, struct evloop_operation *operat
         start_out(poller, operation, KIND_CONNECTED, 0);
 }
 
+/* One system call for all sends of a turn pays if there are several. */
 static ssize_t start_send(struct poller *poller, struct evloop_operation *operation)
 {
+    if (poller->uring->turn_events <= FEW_EVENTS && !operation->endpoint->zero_copy) {
+        ssize_t n = ready_transmit(operation);
+        if (n != -EAGAIN)
+            return n;
+    }
     start_out(poller, operation, KIND_SEND, 0);
     return OPERATION_STARTED;
 }
@@ -697,7 +705,7 @@ static bool accept_failed(struct poller *poller, struct uring_entry *entry, int 
         uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
         return false;
     }
-    if (is_no_result(err) || ready_accept_passes(err)) {
+    if ((is_no_result(err) && err != -ENOBUFS) || ready_accept_passes(err)) {
         uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
         return false;
     }
@@ -763,6 +771,7 @@ static bool lend_piece(struct poller *poller, struct uring_entry *entry, struct 
         pieces--; /* the rest is one */
     else if (!(event.flags & IORING_CQE_F_MORE))
         uring_queue(uring, entry, ENTRY_QUEUE_IN);
+    entry->told += (size_t)event.result;
     struct evloop_completion completion = {
         .result = event.result, .more = true, .data = event.data};
     uring->lent = event.data;
@@ -845,6 +854,10 @@ static bool tell_left(struct poller *poller, struct uring_entry *entry)
 static bool tell_in(struct poller *poller, struct uring_entry *entry,
                     const struct uring_event *event)
 {
+    if (entry->turn != poller->uring->turn) {
+        entry->flags &= ~(unsigned)ENTRY_PUT_OFF;
+        entry->told = 0;
+    }
     entry->turn = poller->uring->turn;
     switch (uring_tag_of(event->user_data)) {
     case TAG_ACCEPT:
@@ -923,6 +936,20 @@ static bool tell_failed_send(struct poller *poller, struct uring_entry *entry,
     return tell_in(poller, entry, &in);
 }
 
+/*
+ * After its share of a turn: connections, which are here in any case; and bytes, up to what one
+ * read would have brought.
+ */
+static bool may_tell_more(const struct poller *poller, const struct uring_entry *entry,
+                          const struct uring_event *event)
+{
+    enum uring_tag tag = uring_tag_of(event->user_data);
+    if (tag != TAG_RECEIVE || event->result <= 0)
+        return tag == TAG_ACCEPT;
+    return !(entry->flags & ENTRY_PUT_OFF) &&
+           entry->told + (size_t)event->result <= poller->buffers.size;
+}
+
 static bool tell(struct poller *poller, const struct uring_event *event)
 {
     struct uring *uring = poller->uring;
@@ -931,7 +958,8 @@ static bool tell(struct poller *poller, const struct uring_event *event)
     if (!is_in(tag))
         return event->result < 0 ? tell_failed_send(poller, entry, event)
                                  : tell_out(poller, entry, event);
-    if (entry->turn == uring->turn && tag != TAG_ACCEPT) {
+    if (entry->turn == uring->turn && !may_tell_more(poller, entry, event)) {
+        entry->flags |= ENTRY_PUT_OFF;
         put_off(poller, event);
         return false;
     }
@@ -951,17 +979,23 @@ static bool next_completion(struct poller *poller)
 
 /* ---- ending ---------------------------------------------------------------------------------- */
 
+/* In a row: then the ring is beyond help. */
+enum { MOST_FAILURES = 1000 };
+
 /*
- * Returns when the kernel has let go of it. A cancellation that finds nothing means that the target
- * is just coming to its end.
+ * Returns when the kernel has let go of it, also if it is short of something for a while: memory
+ * is the user's again. A cancellation that finds nothing means that the target is just coming to
+ * its end.
  */
 static void settle(struct poller *poller, struct uring_entry *entry, unsigned flag)
 {
     int fd = entry->endpoint->fd;
     int err = entry->flags & flag ? uring_own(poller) : 0;
-    while (!err && entry->flags & flag) {
+    for (unsigned failures = 0; !err && entry->flags & flag;) {
         enum uring_tag tag = flag == ENTRY_IN_FLIGHT ? entry->in_tag : entry->out_tag;
-        err = uring_cancel(poller, uring_user_data(tag, entry, fd));
+        int failure = uring_cancel(poller, uring_user_data(tag, entry, fd));
+        failures = failure ? failures + 1 : 0;
+        err = failures < MOST_FAILURES ? 0 : failure;
     }
     if (err) { /* what comes later is nobody's */
         entry->generation = (entry->generation + 1) & 0xffffff;
