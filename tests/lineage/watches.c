@@ -143,8 +143,8 @@ TEST(stale_registrations_do_not_keep_the_loop_spinning)
     assert_int_equal(evloop_timer_start(loop, &timer, EVLOOP_MS(20), 0, end_run), 0);
     loop_run(loop);
     assert_int_equal(told, 0);
-    assert_true(loop_metrics(loop).polls - polls <= 4);
-    fd_write_byte(new_pipe[1]); /* what is still watched still works */
+    assert_true(loop_metrics(loop).polls - polls <= 10); /* interruptions count */
+    fd_write_byte(new_pipe[1]);                          /* what is still watched still works */
     loop_turn(loop);
     assert_int_equal(told, 1);
     assert_int_equal(evloop_watch_stop(&other), 0);

@@ -21,6 +21,7 @@ struct worker {
 };
 
 static struct worker workers[THREADS];
+static struct worker *those_who_begin = workers;
 static int init_result; /* of the loop with the index: */
 static unsigned init_fails_at;
 
@@ -34,7 +35,7 @@ static unsigned connections(void)
 
 static int begin(evloop_group *group, unsigned index)
 {
-    struct worker *worker = &workers[index];
+    struct worker *worker = &those_who_begin[index];
     check(index < evloop_group_size(group));
     worker->thread = pthread_self();
     worker->loop = evloop_group_loop(group, index);
@@ -45,9 +46,9 @@ static int begin(evloop_group *group, unsigned index)
 
 static void end(evloop_group *group, unsigned index)
 {
-    check(pthread_equal(workers[index].thread, pthread_self()));
-    check(evloop_group_loop(group, index) == workers[index].loop);
-    workers[index].ended++;
+    check(pthread_equal(those_who_begin[index].thread, pthread_self()));
+    check(evloop_group_loop(group, index) == those_who_begin[index].loop);
+    those_who_begin[index].ended++;
 }
 
 /* ---- an echo --------------------------------------------------------------------------------- */
@@ -295,7 +296,7 @@ static void expect_refusal(const char *address, const evloop_group_options *opti
     assert_int_equal(evloop_group_start(&group, address, options, on_connection), err);
     assert_ptr_equal(group, untouched);
     for (unsigned i = 0; i < THREADS; i++)
-        assert_int_equal(workers[i].ended, workers[i].begun);
+        assert_int_equal(those_who_begin[i].ended, those_who_begin[i].begun);
 }
 
 TEST(an_init_that_fails_undoes_everything)
@@ -321,17 +322,17 @@ TEST(an_init_that_fails_undoes_everything)
 TEST(an_address_that_is_in_use_is_refused_even_if_it_could_be_shared)
 {
     evloop_options loop = loop_options();
+    evloop_group_options options = group_options(&loop, false);
     evloop_group *group = group_new("127.0.0.1:0", false);
     evloop_address address = local_of(group);
     char text[EVLOOP_ADDRESS_TEXT];
     evloop_address_format(&address, text, sizeof text);
-    struct worker kept[THREADS];
-    memcpy(kept, workers, sizeof kept);
-    evloop_group_options options = group_options(&loop, false);
+    static struct worker refused[THREADS];
+    those_who_begin = refused;
     expect_refusal(text, &options, -EADDRINUSE);
     options.hand_over = true;
     expect_refusal(text, &options, -EADDRINUSE);
-    memcpy(workers, kept, sizeof kept);
+    those_who_begin = workers;
     visit(&address, 10);
     assert_int_equal(connections(), 10);
     group_end(group);
