@@ -280,6 +280,10 @@ static int uring_wait(struct poller *poller, uint64_t timeout_ns)
     if (!list_empty(&uring->queued)) /* there was no memory, or no room */
         timeout_ns = 0;
     err = lent ? wait_in_epoll(poller, timeout_ns) : wait_in_ring(poller, timeout_ns);
+    if (!err && uring_relieve(poller)) {
+        uring_prepare(poller);
+        err = uring_turn(poller, 0);
+    }
     uring_begin_turn(uring);
     return err;
 }

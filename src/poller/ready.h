@@ -43,10 +43,6 @@ int ready_receive_messages(struct poller *poller, struct evloop_operation *opera
 size_t ready_cancel(struct poller *poller, struct evloop_operation *operation);
 bool ready_next_completion(struct poller *poller);
 
-/* Gathers, and sends what the kernel takes at once: a count, or an error; -EAGAIN. */
-ssize_t ready_transmit(struct evloop_operation *operation);
-/* Whether receiving messages goes on after this error. */
-bool ready_messages_pass(ssize_t err);
 /* Whether receiving messages goes on after this error. */
 bool ready_messages_pass(ssize_t err);
 /* Gathers, and sends what the kernel takes at once: a count, or an error; -EAGAIN. */

@@ -75,6 +75,8 @@ enum {
     ENTRY_ZERO_COPY = 64,    /* out: what is in flight is without copy */
     ENTRY_NOTIFY_DUE = 128,  /* it was sent, and the kernel still uses the memory */
     ENTRY_PUT_OFF = 512,     /* in: something of this turn waits for the next one */
+    ENTRY_FLOODS = 1024,     /* in: received once a turn, since it would fill all buffers */
+    ENTRY_RELIEVED = 2048,   /* what it has beyond its share is to be copied */
     ENTRY_COPIES = 256,      /* without copy is no use here */
     ENTRY_AWAITS_CLIENT = 32 /* in: no descriptor to spare: wait before the next attempt */
 };
@@ -203,6 +205,8 @@ static inline enum uring_tag uring_tag_of(uint64_t user_data)
 
 /* Makes what sends point to; stays. */
 int uring_make_scratch(struct poller *poller);
+/* Whether buffers were short, and somebody had more than his share: the others can be heard now. */
+bool uring_relieve(struct poller *poller);
 /* What was collected is to be told from here on. */
 void uring_begin_turn(struct uring *uring);
 /* Hands what is queued to the kernel's queue. */
@@ -266,6 +270,8 @@ void pool_forget(struct pool *pool);
 void pool_free(struct poller *poller, struct pool *pool);
 /* Where the bytes of a completion with F_BUFFER lie. A piece that is to be given back once read. */
 char *pool_take(struct pool *pool, const struct ring_event *event);
+/* How many bytes the kernel can still put into this one. */
+int32_t pool_room(const struct pool *pool, unsigned short number);
 /* The number of the buffer that follows `number` in the kernel's order: the next of a bundle. */
 unsigned short pool_after(const struct pool *pool, unsigned short number);
 /* A piece was read. */

@@ -186,6 +186,11 @@ char *pool_take(struct pool *pool, const struct ring_event *event)
     return piece;
 }
 
+int32_t pool_room(const struct pool *pool, unsigned short number)
+{
+    return (int32_t)(pool->size - pool->buffers[place_of(pool, number)]->used);
+}
+
 unsigned short pool_after(const struct pool *pool, unsigned short number)
 {
     unsigned place = pool->buffers[number]->place + 1u;

@@ -465,7 +465,10 @@ static enum uring_tag fill_in(struct poller *poller, const struct uring_entry *e
         io_uring_prep_recv(request, fd, operation->memory, operation->size, 0);
         return TAG_INTO;
     }
-    io_uring_prep_recv_multishot(request, fd, NULL, 0, 0);
+    if (entry->flags & ENTRY_FLOODS)
+        io_uring_prep_recv(request, fd, NULL, poller->buffers.size, 0);
+    else
+        io_uring_prep_recv_multishot(request, fd, NULL, 0, 0);
     request->flags |= IOSQE_BUFFER_SELECT;
     request->buf_group = POOL_STREAMS;
     if (poller->uring->features.bundles && !poller->uring->streams.incremental)
@@ -486,13 +489,16 @@ static bool prepare_in(struct poller *poller, struct uring_entry *entry)
 {
     struct uring *uring = poller->uring;
     const struct evloop_operation *operation = entry->endpoint->in;
+    if (entry->flags & ENTRY_IN_FLIGHT)
+        return true;
     if (entry->left || entry->error)
         return push(poller, TAG_LEFT, entry, 0);
     if (entry->endpoint->flags & ENDPOINT_TAKES_FDS)
         return leave_to_readiness(poller, entry);
     const struct pool *pool = pool_for(uring, operation);
     if (pool && pool->available == 0) {
-        list_append(&uring->starved, &entry->starved);
+        if (!list_linked(&entry->starved))
+            list_append(&uring->starved, &entry->starved);
         return true;
     }
     struct io_uring_sqe *request = ring_request(&uring->ring);
@@ -627,15 +633,16 @@ void uring_prepare(struct poller *poller)
 
 /* ---- collecting ------------------------------------------------------------------------------ */
 
-/* The pieces of a bundle, but for the last: each fills its buffer. */
+/* The pieces of a bundle, but for the last: each fills its buffer, or what was free of it. */
 static void split_bundle(struct poller *poller, struct ring_event *whole)
 {
     struct uring *uring = poller->uring;
     struct pool *pool = &uring->streams;
-    while (whole->result > (int32_t)pool->size) {
+    for (int32_t room; whole->result > (room = pool_room(pool, pool_number(whole->flags)));) {
         struct ring_event piece = *whole;
-        piece.result = (int32_t)pool->size;
+        piece.result = room;
         piece.flags |= IORING_CQE_F_MORE;
+        piece.flags &= ~URING_COMPLETION_BUFFER_MORE;
         uring_collect(poller, &piece);
         unsigned short next = pool_after(pool, pool_number(whole->flags));
         whole->flags &= (1u << IORING_CQE_BUFFER_SHIFT) - 1;
@@ -692,7 +699,7 @@ void uring_collect(struct poller *poller, const struct ring_event *completion)
     struct uring_entry *entry = uring_find(uring, (int)(uint32_t)event.user_data);
     bool ours =
         entry && event.user_data == uring_user_data(tag, entry, (int)(uint32_t)event.user_data);
-    if (tag == TAG_RECEIVE && event.flags & IORING_CQE_F_BUFFER && !uring->streams.incremental)
+    if (tag == TAG_RECEIVE && event.flags & IORING_CQE_F_BUFFER)
         split_bundle(poller, &event);
     if (ours && tag == TAG_SEND && keep_until_notified(uring, entry, &event))
         return;
@@ -793,6 +800,8 @@ static bool lend_piece(struct poller *poller, struct uring_entry *entry, struct 
     struct evloop_operation *operation = entry->endpoint->in;
     unsigned short number = pool_number(event.flags);
     unsigned pieces = 1;
+    if ((size_t)event.result < uring->streams.size / 2)
+        entry->flags &= ~(unsigned)ENTRY_FLOODS;
     while (take_next_piece(uring, &event)) {
         pop(poller);
         pieces++;
@@ -866,7 +875,7 @@ static bool tell_left(struct poller *poller, struct uring_entry *entry)
     if (operation->kind == KIND_RECEIVE_MESSAGES)
         return uring_tell_left_messages(poller, entry);
     if (!entry->left)
-        return end_with_error(entry);
+        return entry->error ? end_with_error(entry) : false;
     if (operation->kind == KIND_RECEIVE && operation->memory)
         return uring_end_in(entry,
                             (int)take_left(poller, entry, operation->memory, operation->size));
@@ -1018,7 +1027,7 @@ enum { MOST_FAILURES = 1000 };
  * is the user's again. A cancellation that finds nothing means that the target is just coming to
  * its end.
  */
-static void settle(struct poller *poller, struct uring_entry *entry, unsigned flag)
+static int settle(struct poller *poller, struct uring_entry *entry, unsigned flag)
 {
     int fd = entry->endpoint->fd;
     int err = entry->flags & flag ? uring_own(poller) : 0;
@@ -1028,17 +1037,24 @@ static void settle(struct poller *poller, struct uring_entry *entry, unsigned fl
         failures = failure ? failures + 1 : 0;
         err = failures < MOST_FAILURES ? 0 : failure;
     }
-    if (err) { /* what comes later is nobody's */
+    entry->flags &= ~flag;
+    return err;
+}
+
+/* What comes later, though it was to come no more, is nobody's. */
+static void disown(struct uring_entry *entry, int err)
+{
+    if (err)
         entry->generation = (entry->generation + 1) & 0xffffff;
-        entry->flags &= ~flag;
-    }
 }
 
 static void cancel_in(struct poller *poller, struct uring_entry *entry)
 {
     struct evloop_endpoint *endpoint = entry->endpoint;
     struct evloop_operation *operation = endpoint->in;
-    settle(poller, entry, ENTRY_IN_FLIGHT);
+    int err = settle(poller, entry, ENTRY_IN_FLIGHT);
+    struct uring_left *younger = entry->left;
+    entry->left = NULL;
     unqueue(entry, ENTRY_QUEUE_IN);
     endpoint->in = NULL;
     for (size_t i; find_event(poller, entry, endpoint->fd, true, &i);) {
@@ -1046,6 +1062,10 @@ static void cancel_in(struct poller *poller, struct uring_entry *entry)
         keep_result(poller, entry, &event,
                     uring_tag_of(event.user_data) == TAG_INTO ? operation->memory : event.data);
     }
+    disown(entry, err);
+    if (younger)
+        put_aside(poller, entry, younger->bytes + younger->begin, younger->end - younger->begin);
+    memory_free(poller->allocator, younger);
 }
 
 /*
@@ -1066,11 +1086,13 @@ static size_t cancel_out(struct poller *poller, struct uring_entry *entry)
     struct evloop_endpoint *endpoint = entry->endpoint;
     if (entry->flags & ENTRY_NOTIFY_DUE)
         take_memory_back(poller->uring, entry);
-    settle(poller, entry, ENTRY_OUT_FLIGHT);
+    int err = settle(poller, entry, ENTRY_OUT_FLIGHT);
     unqueue(entry, ENTRY_QUEUE_OUT | ENTRY_WANTS_ROOM);
     endpoint->out = NULL;
     size_t i;
-    if (!find_event(poller, entry, endpoint->fd, false, &i))
+    bool found = find_event(poller, entry, endpoint->fd, false, &i);
+    disown(entry, err);
+    if (!found)
         return 0;
     struct uring_event event = take_out(poller, i);
     bool sent = uring_tag_of(event.user_data) == TAG_SEND && event.result > 0;
@@ -1149,6 +1171,101 @@ const struct poller_operations uring_operations = {
     .keep_buffer = keep_buffer,
     .release_buffer = release_buffer,
 };
+
+/* ---- floods ---------------------------------------------------------------------------------- */
+
+static struct uring_entry *receiver_of(struct uring *uring, const struct uring_event *event)
+{
+    if (uring_tag_of(event->user_data) != TAG_RECEIVE || !event->data)
+        return NULL;
+    return uring_find(uring, (int)(uint32_t)event->user_data);
+}
+
+/* Counts what was collected for each stream; whether one has more than its share of a turn. */
+static bool find_floods(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    bool found = false;
+    for (size_t i = 0; i < poller->collected; i++) {
+        struct uring_entry *entry = receiver_of(uring, collected_at(uring, i));
+        if (entry)
+            entry->told = 0;
+    }
+    for (size_t i = 0; i < poller->collected; i++) {
+        const struct uring_event *event = collected_at(uring, i);
+        struct uring_entry *entry = receiver_of(uring, event);
+        if (!entry)
+            continue;
+        entry->told += (size_t)event->result;
+        if (entry->told <= poller->buffers.size)
+            continue;
+        entry->flags |= ENTRY_FLOODS | ENTRY_RELIEVED;
+        found = true;
+    }
+    return found;
+}
+
+/* From the end on: what is beyond the share goes out of the kernel's buffers. */
+static void keep_share(struct poller *poller, struct uring_entry *entry)
+{
+    int fd = entry->endpoint->fd;
+    size_t share = 0;
+    if (settle(poller, entry, ENTRY_IN_FLIGHT) != 0) {
+        entry->flags |= ENTRY_IN_FLIGHT;
+        return;
+    }
+    for (size_t i = 0; i < poller->collected;) {
+        const struct uring_event *event = collected_at(poller->uring, i);
+        bool fits = !concerns(event, entry, fd, true) ||
+                    (event->data && share + (size_t)event->result <= poller->buffers.size);
+        if (fits) {
+            share += concerns(event, entry, fd, true) ? (size_t)event->result : 0;
+            i++;
+            continue;
+        }
+        struct uring_event beyond = take_out(poller, i);
+        share = poller->buffers.size;
+        keep_result(poller, entry, &beyond, beyond.data);
+    }
+    uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
+}
+
+/* Those that found no buffer find one now. */
+static void begin_starved(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    for (size_t i = 0; i < poller->collected;) {
+        const struct uring_event *event = collected_at(uring, i);
+        if (uring_tag_of(event->user_data) != TAG_RECEIVE || event->result != -ENOBUFS) {
+            i++;
+            continue;
+        }
+        uring_queue(uring, uring_find(uring, (int)(uint32_t)event->user_data), ENTRY_QUEUE_IN);
+        take_out(poller, i);
+    }
+}
+
+/*
+ * One that sends without end can fill all buffers before its share of a turn is told, and nobody
+ * else would be heard meanwhile. Then what is more than its share is copied, and from now on it
+ * receives once a turn, until it calms down. Whether that was so.
+ */
+bool uring_relieve(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    if (!uring->streams.ring || uring->streams.available > 0 || buffers_ready(poller) != 0 ||
+        !find_floods(poller))
+        return false;
+    for (size_t i = 0; i < poller->collected; i++) {
+        struct uring_entry *entry = receiver_of(uring, collected_at(uring, i));
+        if (!entry || !(entry->flags & ENTRY_RELIEVED))
+            continue;
+        entry->flags &= ~(unsigned)ENTRY_RELIEVED;
+        keep_share(poller, entry);
+    }
+    begin_starved(poller);
+    return true;
+}
 
 /* ---- another ring ---------------------------------------------------------------------------- */
 
