@@ -21,6 +21,7 @@ enum {
     PLAIN_BUFFERS = 128,
     PLAIN_SHARES = 32, /* of the memory that was asked for */
     EVENTS_AT_FIRST = 64,
+    CALM = 16,     /* such a part of its share: no flood any more */
     FEW_EVENTS = 2 /* in a turn: the next one's sends are better made at once */
 };
 
@@ -471,7 +472,7 @@ static enum uring_tag fill_in(struct poller *poller, const struct uring_entry *e
         io_uring_prep_recv_multishot(request, fd, NULL, 0, 0);
     request->flags |= IOSQE_BUFFER_SELECT;
     request->buf_group = POOL_STREAMS;
-    if (poller->uring->features.bundles && !poller->uring->streams.incremental)
+    if (poller->uring->features.bundles)
         request->ioprio |= URING_RECEIVE_BUNDLE;
     return TAG_RECEIVE;
 }
@@ -800,8 +801,6 @@ static bool lend_piece(struct poller *poller, struct uring_entry *entry, struct 
     struct evloop_operation *operation = entry->endpoint->in;
     unsigned short number = pool_number(event.flags);
     unsigned pieces = 1;
-    if ((size_t)event.result < uring->streams.size / 2)
-        entry->flags &= ~(unsigned)ENTRY_FLOODS;
     while (take_next_piece(uring, &event)) {
         pop(poller);
         pieces++;
@@ -886,7 +885,8 @@ static bool tell_left(struct poller *poller, struct uring_entry *entry)
         return tell_connection(entry, fd);
     }
     struct evloop_completion completion = {.more = true, .data = buffers_current(poller)};
-    completion.result = (ssize_t)take_left(poller, entry, completion.data, poller->buffers.size);
+    entry->told = take_left(poller, entry, completion.data, poller->buffers.size);
+    completion.result = (ssize_t)entry->told;
     operation->done(operation, &completion);
     return true;
 }
@@ -896,6 +896,8 @@ static bool tell_in(struct poller *poller, struct uring_entry *entry,
 {
     if (entry->turn != poller->uring->turn) {
         entry->flags &= ~(unsigned)ENTRY_PUT_OFF;
+        if (entry->told < poller->buffers.size / CALM)
+            entry->flags &= ~(unsigned)ENTRY_FLOODS;
         entry->told = 0;
     }
     entry->turn = poller->uring->turn;
@@ -1181,7 +1183,7 @@ static struct uring_entry *receiver_of(struct uring *uring, const struct uring_e
     return uring_find(uring, (int)(uint32_t)event->user_data);
 }
 
-/* Counts what was collected for each stream; whether one has more than its share of a turn. */
+/* Counts what was collected for each stream, and marks those that have more than their share. */
 static bool find_floods(struct poller *poller)
 {
     struct uring *uring = poller->uring;
@@ -1199,13 +1201,31 @@ static bool find_floods(struct poller *poller)
         entry->told += (size_t)event->result;
         if (entry->told <= poller->buffers.size)
             continue;
-        entry->flags |= ENTRY_FLOODS | ENTRY_RELIEVED;
+        entry->flags |= ENTRY_RELIEVED;
         found = true;
     }
     return found;
 }
 
-/* From the end on: what is beyond the share goes out of the kernel's buffers. */
+static bool found_no_buffer(const struct uring_event *event)
+{
+    return uring_tag_of(event->user_data) == TAG_RECEIVE && event->result == -ENOBUFS;
+}
+
+/* Those that have enough to be told need no buffer now. */
+static bool somebody_starves(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    for (size_t i = 0; i < poller->collected; i++) {
+        const struct uring_event *event = collected_at(uring, i);
+        if (found_no_buffer(event) &&
+            !(uring_find(uring, (int)(uint32_t)event->user_data)->flags & ENTRY_RELIEVED))
+            return true;
+    }
+    return !list_empty(&uring->starved);
+}
+
+/* From its share on: what is beyond goes out of the kernel's buffers. */
 static void keep_share(struct poller *poller, struct uring_entry *entry)
 {
     int fd = entry->endpoint->fd;
@@ -1216,10 +1236,9 @@ static void keep_share(struct poller *poller, struct uring_entry *entry)
     }
     for (size_t i = 0; i < poller->collected;) {
         const struct uring_event *event = collected_at(poller->uring, i);
-        bool fits = !concerns(event, entry, fd, true) ||
-                    (event->data && share + (size_t)event->result <= poller->buffers.size);
-        if (fits) {
-            share += concerns(event, entry, fd, true) ? (size_t)event->result : 0;
+        bool own = concerns(event, entry, fd, true);
+        if (!own || (event->data && share + (size_t)event->result <= poller->buffers.size)) {
+            share += own ? (size_t)event->result : 0;
             i++;
             continue;
         }
@@ -1227,6 +1246,7 @@ static void keep_share(struct poller *poller, struct uring_entry *entry)
         share = poller->buffers.size;
         keep_result(poller, entry, &beyond, beyond.data);
     }
+    entry->flags |= ENTRY_FLOODS;
     uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
 }
 
@@ -1236,7 +1256,7 @@ static void begin_starved(struct poller *poller)
     struct uring *uring = poller->uring;
     for (size_t i = 0; i < poller->collected;) {
         const struct uring_event *event = collected_at(uring, i);
-        if (uring_tag_of(event->user_data) != TAG_RECEIVE || event->result != -ENOBUFS) {
+        if (!found_no_buffer(event)) {
             i++;
             continue;
         }
@@ -1246,25 +1266,27 @@ static void begin_starved(struct poller *poller)
 }
 
 /*
- * One that sends without end can fill all buffers before its share of a turn is told, and nobody
- * else would be heard meanwhile. Then what is more than its share is copied, and from now on it
+ * One that sends without end can fill all buffers before its share of a turn is told. If somebody
+ * else would not be heard meanwhile, what is more than that share is copied, and from then on it
  * receives once a turn, until it calms down. Whether that was so.
  */
 bool uring_relieve(struct poller *poller)
 {
     struct uring *uring = poller->uring;
-    if (!uring->streams.ring || uring->streams.available > 0 || buffers_ready(poller) != 0 ||
-        !find_floods(poller))
+    if (!uring->streams.ring || uring->streams.available > 0 || !find_floods(poller))
         return false;
+    bool relieves = somebody_starves(poller) && buffers_ready(poller) == 0;
     for (size_t i = 0; i < poller->collected; i++) {
         struct uring_entry *entry = receiver_of(uring, collected_at(uring, i));
         if (!entry || !(entry->flags & ENTRY_RELIEVED))
             continue;
         entry->flags &= ~(unsigned)ENTRY_RELIEVED;
-        keep_share(poller, entry);
+        if (relieves)
+            keep_share(poller, entry);
     }
-    begin_starved(poller);
-    return true;
+    if (relieves)
+        begin_starved(poller);
+    return relieves;
 }
 
 /* ---- another ring ---------------------------------------------------------------------------- */
