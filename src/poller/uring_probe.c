@@ -520,6 +520,32 @@ static int receives_bundles(struct trial *trial)
 }
 
 /* A datagram socket of 127.0.0.1 that is connected to itself. */
+/* One after the other through all buffers, each of which may be used up by several completions. */
+static int receives_bundles_incrementally(struct trial *trial)
+{
+    static const char *const reason = "self-test: bundles of incremental buffers";
+    static const unsigned sizes[] = {10, BUFFER_SIZE + 20, 8};
+    unsigned place = 0;
+    int err = prepare_receive(trial, BUFFERS, URING_BUFFERS_INCREMENTAL);
+    if (!err)
+        err = start_receive(trial, URING_RECEIVE_BUNDLE);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !err; i++) {
+        err = say(trial, sizes[i]);
+        while (!err && trial->received < trial->sent) {
+            struct completion completion;
+            err = await(trial, &completion, reason);
+            unsigned size = !err && completion.result > 0 ? (unsigned)completion.result : 0;
+            if (err || !size || size > trial->sent - trial->received ||
+                !came(trial, &completion, size, place / BUFFER_SIZE, place % BUFFER_SIZE))
+                return err ? err : odd(trial, reason);
+            place += size;
+            if (!(completion.flags & URING_COMPLETION_BUFFER_MORE) != (place % BUFFER_SIZE == 0))
+                return odd(trial, reason);
+        }
+    }
+    return err ? err : cancel(trial, TAG_RECEIVE);
+}
+
 static int open_mirror(struct trial *trial)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -604,7 +630,9 @@ static void ask(struct answer *answer)
         err = run(&trial, needed[i]);
     if (!err) {
         answer->features.incremental = works(&trial, receives_incrementally);
-        answer->features.bundles = works(&trial, receives_bundles);
+        answer->features.bundles =
+            works(&trial, receives_bundles) &&
+            (!answer->features.incremental || works(&trial, receives_bundles_incrementally));
         answer->features.zero_copy = works(&trial, sends_without_copy);
     }
     answer->asked = true;

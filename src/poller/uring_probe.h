@@ -18,7 +18,7 @@
 
 struct uring_features {
     bool incremental; /* buffer rings whose buffers are used up piece by piece */
-    bool bundles;     /* receives that fill several buffers of a ring at a time */
+    bool bundles;     /* receives that fill several buffers of a ring at a time, of either kind */
     bool zero_copy;   /* sends without a copy */
 };
 
