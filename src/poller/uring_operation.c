@@ -783,12 +783,14 @@ static bool take_next_piece(struct uring *uring, struct uring_event *event)
 }
 
 /* What is more than one read may bring stays, in the place from which the piece was taken. */
-static bool leave_rest(struct poller *poller, struct uring_event *event)
+static bool leave_rest(struct poller *poller, const struct uring_entry *entry,
+                       struct uring_event *event)
 {
     struct uring_event rest = *event;
-    if ((size_t)event->result <= poller->buffers.size)
+    size_t share = poller->buffers.size - entry->told;
+    if ((size_t)event->result <= share)
         return false;
-    event->result = (int32_t)poller->buffers.size;
+    event->result = (int32_t)share;
     rest.result -= event->result;
     rest.data += event->result;
     push_front(poller, &rest);
@@ -805,7 +807,7 @@ static bool lend_piece(struct poller *poller, struct uring_entry *entry, struct 
         pop(poller);
         pieces++;
     }
-    if (leave_rest(poller, &event))
+    if (leave_rest(poller, entry, &event))
         pieces--; /* the rest is one */
     else if (!(event.flags & IORING_CQE_F_MORE))
         uring_queue(uring, entry, ENTRY_QUEUE_IN);
