@@ -68,11 +68,15 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     if(EVLOOP_HAVE_LIBURING)
         list(APPEND EVLOOP_PLATFORM_SOURCES
             src/poller/poller_uring.c
+            src/poller/uring_begin.c
             src/poller/uring_buffer.c
+            src/poller/uring_event.c
+            src/poller/uring_flood.c
             src/poller/uring_message.c
             src/poller/uring_operation.c
             src/poller/uring_probe.c
-            src/poller/uring_ring.c)
+            src/poller/uring_ring.c
+            src/poller/uring_tell.c)
         list(APPEND EVLOOP_PLATFORM_DEFINITIONS EVLOOP_HAVE_LIBURING)
         list(APPEND EVLOOP_PLATFORM_LIBRARIES Liburing::liburing)
         list(APPEND EVLOOP_BACKENDS uring)

@@ -2,7 +2,11 @@
  * uring.h: what the files of the io_uring backend share.
  *
  *   poller_uring.c      the backend: epoll and a ring, who waits for which, whose thread it is
- *   uring_operation.c   operations on sockets: begun, told, cancelled
+ *   uring_begin.c       operations on sockets are begun, and handed to the kernel
+ *   uring_event.c       their completions, collected
+ *   uring_tell.c        and told
+ *   uring_flood.c       fairly
+ *   uring_operation.c   they end, or are cancelled
  *   uring_message.c     datagrams
  *   uring_buffer.c      memory that the kernel receives into
  *   uring_ring.c        the ring itself
@@ -12,9 +16,8 @@
  * kernel together; then it is in flight until its completion without F_MORE has been collected.
  * Completions are collected into `events`, in the kernel's order, and told one by one; of each
  * direction of an endpoint as much in a turn as one attempt over readiness could bring, and what
- * there is more of goes to `late`, for the next. user_data says
- * which descriptor, which generation of it, and what it is about: a completion leads to nothing
- * that its user may have freed.
+ * there is more of goes to `late`, for the next. user_data says which descriptor, which generation
+ * of it, and what it is about: a completion leads to nothing that its user may have freed.
  *
  * Cancelling waits until the kernel has let go, and what had come by then is put aside (`left`) for
  * the next operation.
@@ -184,14 +187,8 @@ int uring_own(struct poller *poller);
 int uring_turn(struct poller *poller, uint64_t timeout_ns);
 /* Asks the kernel to let go of a request, and collects what comes; to be repeated until it has. */
 int uring_cancel(struct poller *poller, uint64_t user_data);
-/* Makes room for so many more events: 0, or -ENOMEM. */
-int uring_reserve(struct poller *poller, size_t count);
-/* Appends; there is room. */
-void uring_push(struct poller *poller, const struct uring_event *event);
 
-/* ---- uring_operation.c ----------------------------------------------------------------------- */
-
-extern const struct poller_operations uring_operations;
+/* ---- uring_event.c --------------------------------------------------------------------------- */
 
 static inline uint64_t uring_user_data(enum uring_tag tag, const struct uring_entry *entry, int fd)
 {
@@ -203,27 +200,75 @@ static inline enum uring_tag uring_tag_of(uint64_t user_data)
     return (enum uring_tag)(user_data >> 56);
 }
 
-/* Makes what sends point to; stays. */
-int uring_make_scratch(struct poller *poller);
-/* Whether buffers were short, and somebody had more than his share: the others can be heard now. */
-bool uring_relieve(struct poller *poller);
-/* What was collected is to be told from here on. */
-void uring_begin_turn(struct uring *uring);
-/* Hands what is queued to the kernel's queue. */
-void uring_prepare(struct poller *poller);
+bool uring_is_in(enum uring_tag tag);
+/* Whether an event is one of this direction of the endpoint. */
+bool uring_concerns(const struct uring_event *event, const struct uring_entry *entry, int fd,
+                    bool in);
 /* Takes one completion of an operation: told later, or given back where it came from. */
 void uring_collect(struct poller *poller, const struct ring_event *completion);
-/* For a new ring: nothing is in flight any more; what was is queued again. */
-void uring_restart_all(struct poller *poller);
-/* In a fork's child: what was collected is the parent's. */
-void uring_forget_all(struct poller *poller);
-void uring_queue(struct uring *uring, struct uring_entry *entry, unsigned flag);
-int uring_start_in(struct poller *poller, struct evloop_operation *operation, unsigned kind);
+/* Makes room for so many more events: 0, or -ENOMEM. */
+int uring_reserve(struct poller *poller, size_t count);
+/* Appends; there is room. */
+void uring_push(struct poller *poller, const struct uring_event *event);
+
+/* What was collected is to be told from here on. */
+void uring_begin_turn(struct uring *uring);
 /* The next one that is to be told in this turn; NULL. */
 const struct uring_event *uring_next(const struct uring *uring);
 void uring_pop(struct poller *poller);
+/* The same in one, if there is one. */
+struct uring_event uring_take(struct poller *poller);
+/* Into the place of one that was taken just now. */
+void uring_push_front(struct poller *poller, const struct uring_event *event);
+/* One that was taken just now is to be told in the next turn. */
+void uring_put_off(struct poller *poller, const struct uring_event *event);
+
+/*
+ * All poller->collected of them, by their place: in the order in which they were collected, as far
+ * as one endpoint is concerned.
+ */
+struct uring_event *uring_collected_at(struct uring *uring, size_t i);
+struct uring_event uring_take_out(struct poller *poller, size_t i);
+/* The first one of a direction: its place; false: there is none. */
+bool uring_find_event(struct poller *poller, const struct uring_entry *entry, int fd, bool in,
+                      size_t *place);
+
+/* ---- uring_begin.c --------------------------------------------------------------------------- */
+
+/* As the operations of the same names. */
+void uring_attach(struct poller *poller, struct evloop_endpoint *endpoint);
+int uring_start_accept(struct poller *poller, struct evloop_operation *operation);
+int uring_start_receive(struct poller *poller, struct evloop_operation *operation, void *memory,
+                        size_t size);
+void uring_start_connect(struct poller *poller, struct evloop_operation *operation,
+                         const struct sockaddr *address, socklen_t size);
+ssize_t uring_start_send(struct poller *poller, struct evloop_operation *operation);
+int uring_start_in(struct poller *poller, struct evloop_operation *operation, unsigned kind);
+/* Hands what is queued to the kernel's queue. */
+void uring_prepare(struct poller *poller);
+
+/* ---- uring_tell.c ---------------------------------------------------------------------------- */
+
+bool uring_next_completion(struct poller *poller);
 /* Ends the operation in, with this result. */
 bool uring_end_in(struct uring_entry *entry, int result);
+
+/* ---- uring_flood.c --------------------------------------------------------------------------- */
+
+/* Whether buffers were short, and somebody had more than his share: the others can be heard now. */
+bool uring_relieve(struct poller *poller);
+
+/* ---- uring_operation.c ----------------------------------------------------------------------- */
+
+extern const struct poller_operations uring_operations;
+
+struct uring_entry *uring_entry_of(const struct poller *poller,
+                                   const struct evloop_endpoint *endpoint);
+/* QUEUE_ flags, and what is to be forgotten with them. */
+void uring_queue(struct uring *uring, struct uring_entry *entry, unsigned flag);
+void uring_unqueue(struct uring_entry *entry, unsigned flags);
+/* Returns when the kernel has let go of it: 0, or an error if it could not be told to. */
+int uring_settle(struct poller *poller, struct uring_entry *entry, unsigned flag);
 /* Whether an error says that the operation is to be tried again, and not what became of it. */
 bool uring_is_no_result(int result);
 /*
@@ -231,6 +276,15 @@ bool uring_is_no_result(int result);
  * as the entry's error.
  */
 char *uring_room_aside(struct poller *poller, struct uring_entry *entry, size_t size);
+/* Puts aside what an event has brought; memory: where its bytes are. */
+void uring_keep_result(struct poller *poller, struct uring_entry *entry,
+                       const struct uring_event *event, const void *memory);
+/* The one who would have been told of it is not there any more. */
+void uring_give_back(struct poller *poller, const struct uring_event *event);
+/* For a new ring: nothing is in flight any more; what was is queued again. */
+void uring_restart_all(struct poller *poller);
+/* In a fork's child: what was collected is the parent's. */
+void uring_forget_all(struct poller *poller);
 
 /* ---- uring_message.c ------------------------------------------------------------------------- */
 
