@@ -18,6 +18,7 @@ enum {
     INCREMENTAL_BUFFERS = 16,
     PLAIN_BUFFERS = 128,
     PLAIN_SHARES = 32, /* of the memory that was asked for */
+    LEAST_BUFFER = 1024,
     FEW_EVENTS = 2     /* in a turn: the next one's sends are better made at once */
 };
 
@@ -84,6 +85,8 @@ static int open_streams(struct poller *poller)
     size_t size = poller->receive_memory / (incremental ? INCREMENTAL_BUFFERS : PLAIN_SHARES);
     if (uring->streams.ring)
         return 0;
+    if (size < LEAST_BUFFER)
+        size = LEAST_BUFFER;
     int err = uring_own(poller);
     return err ? err : pool_open(poller, &uring->streams, POOL_STREAMS, count, size, incremental);
 }
