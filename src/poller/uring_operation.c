@@ -134,7 +134,7 @@ enum { MOST_FAILURES = 1000 };
 /*
  * Returns when the kernel has let go of it, also if it is short of something for a while: memory
  * is the user's again. A cancellation that finds nothing means that the target is just coming to
- * its end.
+ * its end. None reaches what is on its way out of the user's memory: with the connection it ends.
  */
 int uring_settle(struct poller *poller, struct uring_entry *entry, unsigned flag)
 {
@@ -142,6 +142,8 @@ int uring_settle(struct poller *poller, struct uring_entry *entry, unsigned flag
     int err = entry->flags & flag ? uring_own(poller) : 0;
     for (unsigned failures = 0; !err && entry->flags & flag;) {
         enum uring_tag tag = flag == ENTRY_IN_FLIGHT ? entry->in_tag : entry->out_tag;
+        if (flag == ENTRY_OUT_FLIGHT && entry->flags & ENTRY_NOTIFY_DUE)
+            socket_disconnect(fd);
         int failure = uring_cancel(poller, uring_user_data(tag, entry, fd));
         failures = failure ? failures + 1 : 0;
         err = failures < MOST_FAILURES ? 0 : failure;
@@ -178,25 +180,20 @@ static void cancel_in(struct poller *poller, struct uring_entry *entry)
     memory_free(poller->allocator, younger);
 }
 
-/*
- * No cancellation reaches what is on its way out of the user's memory: with the connection it ends.
- * The notification of another thread's ring never comes here.
- */
-static void take_memory_back(struct uring *uring, struct uring_entry *entry)
+/* The notification of another thread's ring never comes here. */
+static void forget_notification(struct uring *uring, struct uring_entry *entry)
 {
     socket_disconnect(entry->endpoint->fd);
-    if (ring_is_own(&uring->ring))
-        return;
-    entry->flags &= ~(unsigned)(ENTRY_NOTIFY_DUE | ENTRY_OUT_FLIGHT);
+    entry->flags &= ~(unsigned)ENTRY_NOTIFY_DUE;
     uring->notifications--;
 }
 
 static size_t cancel_out(struct poller *poller, struct uring_entry *entry)
 {
     struct evloop_endpoint *endpoint = entry->endpoint;
-    if (entry->flags & ENTRY_NOTIFY_DUE)
-        take_memory_back(poller->uring, entry);
     int err = uring_settle(poller, entry, ENTRY_OUT_FLIGHT);
+    if (entry->flags & ENTRY_NOTIFY_DUE)
+        forget_notification(poller->uring, entry);
     uring_unqueue(entry, ENTRY_QUEUE_OUT | ENTRY_WANTS_ROOM);
     endpoint->out = NULL;
     size_t i;
@@ -230,10 +227,10 @@ static bool holds(const struct poller *poller, const struct evloop_endpoint *end
 static void detach(struct poller *poller, struct evloop_endpoint *endpoint)
 {
     struct uring_entry *entry = uring_entry_of(poller, endpoint);
-    if (endpoint->in && endpoint->flags & ENDPOINT_NATIVE_IN)
-        cancel_in(poller, entry);
     if (endpoint->out && endpoint->flags & ENDPOINT_NATIVE_OUT)
         cancel_out(poller, entry);
+    if (endpoint->in && endpoint->flags & ENDPOINT_NATIVE_IN)
+        cancel_in(poller, entry);
     free_left(poller, entry, endpoint->flags & ENDPOINT_LISTENER);
     entry->endpoint = NULL;
     entry->generation = (entry->generation + 1) & 0xffffff;

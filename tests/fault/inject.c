@@ -17,7 +17,8 @@ struct rule {
 
 static struct rule fails[TAGS], ends[TAGS], calls[INJECT_CALLS];
 static size_t most[TAGS];
-static bool trickles, shuffles, small;
+static bool trickles, shuffles, small, no_copies, no_sends;
+static unsigned zero_copies, held_back;
 static uint64_t overflows;
 static uint64_t seed;
 static unsigned done, allowed;
@@ -60,7 +61,8 @@ void inject_reset(void)
     memset(ends, 0, sizeof ends);
     memset(calls, 0, sizeof calls);
     memset(most, 0, sizeof most);
-    trickles = shuffles = small = false;
+    trickles = shuffles = small = no_copies = no_sends = false;
+    zero_copies = held_back = 0;
     overflows = 0;
     done = 0;
 }
@@ -99,6 +101,26 @@ void inject_call_fail(enum inject_call call, unsigned nth, unsigned times, int e
 void inject_small_rings(void)
 {
     small = true;
+}
+
+void inject_no_copies(void)
+{
+    no_copies = true;
+}
+
+void inject_hold_notifications(unsigned enters)
+{
+    held_back = enters;
+}
+
+void inject_hold_sends(bool hold)
+{
+    no_sends = hold;
+}
+
+unsigned inject_zero_copies(void)
+{
+    return zero_copies;
 }
 
 uint64_t inject_overflows(void)
@@ -177,13 +199,19 @@ static void doom(struct io_uring_sqe *request, int err)
     doomed[doomed_count++].err = err;
 }
 
+static bool is_zero_copy(const struct io_uring_sqe *request)
+{
+    return request->opcode == IORING_OP_SEND_ZC || request->opcode == IORING_OP_SENDMSG_ZC;
+}
+
 static void shorten(struct io_uring_sqe *request, enum uring_tag tag)
 {
-    bool plain = request->opcode == IORING_OP_SEND ||
+    bool plain = request->opcode == IORING_OP_SEND || request->opcode == IORING_OP_SEND_ZC ||
                  (request->opcode == IORING_OP_RECV && !(request->flags & IOSQE_BUFFER_SELECT));
     if (plain && most[tag] && request->len > most[tag])
         request->len = (unsigned)most[tag];
-    if (request->opcode == IORING_OP_SENDMSG && most[tag]) {
+    bool gathered = request->opcode == IORING_OP_SENDMSG || request->opcode == IORING_OP_SENDMSG_ZC;
+    if (gathered && most[tag]) {
         struct msghdr *header = (struct msghdr *)(uintptr_t)request->addr;
         header->msg_iovlen = 1;
         if (header->msg_iov->iov_len > most[tag])
@@ -203,6 +231,7 @@ static void look_at_requests(struct ring *ring)
         enum uring_tag tag = uring_tag_of(request->user_data);
         if (tag == TAG_NOTHING)
             continue;
+        zero_copies += is_zero_copy(request);
         if (applies(&fails[tag]))
             doom(request, fails[tag].err);
         else
@@ -245,6 +274,7 @@ int __wrap_ring_enter(struct ring *ring, uint64_t timeout_ns)
 {
     look_at_requests(ring);
     allowed = 1;
+    held_back -= held_back > 0;
     uint64_t before = ring->overflows;
     int result = __real_ring_enter(ring, held_count > 0 ? 0 : timeout_ns);
     overflows += ring->overflows - before;
@@ -287,6 +317,17 @@ static void take_all(struct ring *ring)
     held_from = ring;
     while (held_count < HELD && __real_ring_next(ring, &held[held_count]))
         bend(&held[held_count++]);
+}
+
+static bool is_notification(const struct ring_event *event)
+{
+    return event->flags & IORING_CQE_F_NOTIF;
+}
+
+static bool is_held_back(const struct ring_event *event)
+{
+    return (held_back > 0 && is_notification(event)) ||
+           (no_sends && uring_tag_of(event->user_data) == TAG_SEND);
 }
 
 static void remove_held(size_t i)
@@ -352,18 +393,33 @@ static void shuffle(void)
             }
 }
 
+/* The first that is not held back comes to the front; whether there is one. */
+static bool find_due(void)
+{
+    for (size_t tries = held_count; tries > 0; tries--) {
+        struct ring_event first = held[0];
+        if (!is_held_back(&first))
+            return true;
+        remove_held(0);
+        held[held_count++] = first;
+    }
+    return false;
+}
+
 bool __wrap_ring_next(struct ring *ring, struct ring_event *event)
 {
     size_t before = held_count;
     take_all(ring);
     if (shuffles && held_count > before)
         shuffle();
-    if (held_count == 0 || (trickles && allowed == 0 && ring_is_own(ring)))
+    if (!find_due() || (trickles && allowed == 0 && ring_is_own(ring)))
         return false;
     enum uring_tag tag = uring_tag_of(held[0].user_data);
     if (held[0].flags & IORING_CQE_F_MORE && ring_is_own(ring) && applies(&ends[tag]))
         end_multishot(ring, ends[tag].err);
     *event = held[0];
+    if (no_copies && is_notification(event))
+        event->result &= (int32_t)~URING_NOTIFICATION_COPIED;
     remove_held(0);
     allowed -= allowed > 0;
     return true;

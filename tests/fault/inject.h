@@ -31,6 +31,12 @@ void inject_shorten(enum uring_tag tag, size_t most);
 void inject_trickle(void);
 /** Completions that the kernel owes no order come in another one. */
 void inject_shuffle(uint64_t seed);
+/** What was sent without a copy was not copied, say the notifications. */
+void inject_no_copies(void);
+/** Notifications come when the ring has been entered so often. */
+void inject_hold_notifications(unsigned enters);
+/** What sends have come to is not said for a while. */
+void inject_hold_sends(bool hold);
 /** The nth call from now on, and so many in all, fail: err is positive; REQUEST: none is given. */
 void inject_call_fail(enum inject_call call, unsigned nth, unsigned times, int err);
 
@@ -44,6 +50,8 @@ unsigned inject_requests(enum uring_tag tag);
 unsigned inject_completions(enum uring_tag tag);
 unsigned inject_calls(enum inject_call call);
 unsigned inject_done(void);
+/** Of the requests, those that send without a copy. */
+unsigned inject_zero_copies(void);
 
 const char *inject_tag_name(enum uring_tag tag);
 
