@@ -301,15 +301,30 @@ void uring_restart_all(struct poller *poller)
             restart(poller, &uring->pages[i]->of[j]);
 }
 
-/* What would have gone on with a completion that was forgotten. */
-static void begin_anew(struct uring *uring, struct uring_entry *entry)
+/* It was sent in the parent, whose kernel alone has a use for the memory. */
+static bool end_sent(struct poller *poller, struct uring_entry *entry)
 {
+    struct uring_event event = {.user_data = uring_user_data(TAG_SEND, entry, entry->endpoint->fd),
+                                .result = entry->sent};
+    if (!(entry->flags & ENTRY_NOTIFY_DUE))
+        return false;
+    entry->flags &= ~(unsigned)(ENTRY_NOTIFY_DUE | ENTRY_OUT_FLIGHT);
+    if (uring_reserve(poller, 1) != 0)
+        return false;
+    uring_push(poller, &event);
+    return true;
+}
+
+/* What would have gone on with a completion that was forgotten. */
+static void begin_anew(struct poller *poller, struct uring_entry *entry)
+{
+    struct uring *uring = poller->uring;
     const struct evloop_endpoint *endpoint = entry->endpoint;
     bool in = endpoint->in && endpoint->flags & ENDPOINT_NATIVE_IN;
     bool out = endpoint->out && endpoint->flags & ENDPOINT_NATIVE_OUT;
     if (in && !(entry->flags & ENTRY_IN_FLIGHT))
         uring_queue(uring, entry, ENTRY_QUEUE_IN);
-    if (!out || entry->flags & ENTRY_OUT_FLIGHT)
+    if (!out || end_sent(poller, entry) || entry->flags & ENTRY_OUT_FLIGHT)
         return;
     if (endpoint->out->kind == KIND_CONNECT)
         entry->flags |= ENTRY_WANTS_ROOM;
@@ -327,6 +342,7 @@ void uring_forget_all(struct poller *poller)
     uring->events.count = 0;
     uring->late.count = 0;
     uring->to_tell = 0;
+    uring->notifications = 0;
     poller->collected = 0;
     pool_forget(&uring->streams);
     uring_messages_forget(uring);
@@ -338,6 +354,6 @@ void uring_forget_all(struct poller *poller)
             free_left(poller, entry, entry->endpoint->flags & ENDPOINT_LISTENER);
             if (list_linked(&entry->starved))
                 list_remove(&entry->starved);
-            begin_anew(uring, entry);
+            begin_anew(poller, entry);
         }
 }

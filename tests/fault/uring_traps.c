@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 enum { MANY = 64, ROUNDS = 300, PIECE = 3000, FEW_ENTERS = 100 };
 
@@ -52,13 +53,18 @@ static void on_read(evloop_stream *stream, ssize_t n, const void *data)
     peer->heard += (size_t)n;
 }
 
-static void peer_open(evloop *loop, struct peer *peer)
+static void peer_open_over(evloop *loop, struct peer *peer, int family)
 {
     int fds[2];
     memset(peer, 0, sizeof *peer);
-    net_pair(AF_INET, fds);
+    net_pair(family, fds);
     peer->other = fds[1];
     assert_int_equal(evloop_stream_open(loop, &peer->stream, fds[0]), 0);
+}
+
+static void peer_open(evloop *loop, struct peer *peer)
+{
+    peer_open_over(loop, peer, AF_INET);
 }
 
 static void peer_close(evloop *loop, struct peer *peer)
@@ -281,6 +287,35 @@ TEST(streams_that_starve_are_fed_and_nobody_spins)
         close(peers[i].other);
     }
     loop_run(loop);
+    loop_end(loop);
+}
+
+/* What a unix socket was sent is there: the turn that begins then must tell it. */
+TEST(who_takes_all_buffers_does_not_keep_another_from_being_heard_in_its_turn)
+{
+    enum { FLOOD = 60000 };
+    struct peer *flood = &peers[0], *quiet = &peers[1];
+    evloop_options options = evloop_options_default();
+    options.receive_memory = 32768;
+    options.read_buffer_size = 4096;
+    evloop *loop = loop_new_with(options);
+    peer_open_over(loop, flood, AF_UNIX);
+    peer_open_over(loop, quiet, AF_UNIX);
+    assert_int_equal(evloop_stream_read_start(&flood->stream, on_read), 0);
+    assert_int_equal(evloop_stream_read_start(&quiet->stream, on_read), 0);
+    loop_turn(loop);
+    for (uint64_t round = 0; round < 20; round++) {
+        net_send(flood->other, round * FLOOD, FLOOD);
+        for (uint64_t byte = 0; byte < 3; byte++) {
+            net_send(quiet->other, quiet->heard, 1);
+            loop_turn(loop);
+            assert_int_equal(quiet->heard, round * 3 + byte + 1);
+        }
+        await(loop, flood, (round + 1) * FLOOD);
+    }
+    assert_int_equal(evloop_stream_close(&quiet->stream, NULL), 0);
+    assert_int_equal(close(quiet->other), 0);
+    peer_close(loop, flood);
     loop_end(loop);
 }
 
@@ -564,6 +599,50 @@ TEST(a_forks_child_reads_on_and_its_parent_too)
     loop_end(loop);
 }
 
+static unsigned connections(void)
+{
+    unsigned count = 0;
+    struct stat status;
+    for (int fd = 0; fd < 256; fd++)
+        count += fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+    return count;
+}
+
+enum { CLIENTS = 3 };
+
+static void child_keeps_none(void *arg)
+{
+    const struct door *door = arg;
+    check(evloop_after_fork(door->loop) == 0);
+    check(connections() == 1 + CLIENTS); /* the listener, and the other ends */
+}
+
+/* The kernel has accepted all of them by then, and the first is told. */
+static void on_connection_that_forks(evloop_listener *listener)
+{
+    struct door *door = evloop_container_of(listener, struct door, listener);
+    on_connection(listener);
+    if (door->accepted > 1)
+        return;
+    assert_int_equal(connections(), 1 + CLIENTS + CLIENTS - 1);
+    assert_true(child_succeeds(child_keeps_none, door));
+}
+
+TEST(connections_that_were_accepted_and_not_told_are_the_parents_after_a_fork)
+{
+    struct door door;
+    int clients[CLIENTS];
+    door_open(&door);
+    door.listener.fn_ = on_connection_that_forks;
+    for (int c = 0; c < CLIENTS; c++)
+        clients[c] = net_connect(&door.address);
+    while (door.accepted < CLIENTS)
+        assert_int_equal(evloop_run(door.loop, EVLOOP_RUN_ONCE), 0);
+    for (int c = 0; c < CLIENTS; c++)
+        assert_int_equal(close(clients[c]), 0);
+    door_close(&door);
+}
+
 static void reads_on_as_somebody_else(void *arg)
 {
     evloop *loop = loop_new();
@@ -656,6 +735,7 @@ int main(void)
         TRAP_ENTRY(what_was_in_flight_for_a_number_does_not_reach_its_next_owner),
         TRAP_ENTRY(a_full_completion_queue_loses_nothing),
         TRAP_ENTRY(streams_that_starve_are_fed_and_nobody_spins),
+        TRAP_ENTRY(who_takes_all_buffers_does_not_keep_another_from_being_heard_in_its_turn),
         TRAP_ENTRY(an_accept_that_wants_something_does_not_spin),
         TRAP_ENTRY(without_a_client_nobody_hears_that_descriptors_are_short),
         TRAP_ENTRY(a_connection_that_comes_while_accepting_is_stopped_is_not_lost),
@@ -666,6 +746,7 @@ int main(void)
         TRAP_ENTRY(a_thread_that_never_ran_a_loop_destroys_it_with_what_is_in_flight),
         TRAP_ENTRY(a_ring_that_another_thread_cannot_make_is_made_later),
         TRAP_ENTRY(a_forks_child_reads_on_and_its_parent_too),
+        TRAP_ENTRY(connections_that_were_accepted_and_not_told_are_the_parents_after_a_fork),
         TRAP_ENTRY(a_process_that_gives_up_its_rights_goes_on),
         TRAP_ENTRY(an_outer_loop_is_told_of_what_the_ring_has),
         TRAP_ENTRY(many_loops_live_side_by_side),

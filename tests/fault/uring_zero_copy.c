@@ -312,6 +312,39 @@ TEST(another_thread_closes_what_a_notification_is_due_for)
     close_by_another_thread(true);
 }
 
+/* ---- fork ------------------------------------------------------------------------------------ */
+
+static void child_does_not_send_it_again(void *arg)
+{
+    struct path *path = arg;
+    check(evloop_after_fork(path->loop) == 0);
+    hear_all(path, 10000);
+    await(path, 0);
+    check(tolds[0].status == 0);
+    write_and_hear(path, 1, 10000);
+    check(!hear(path));
+    check(evloop_stream_close(&path->stream, NULL) == 0);
+    check(evloop_run(path->loop, EVLOOP_RUN_DEFAULT) == 0);
+    check(evloop_destroy(path->loop, 0) == 0);
+}
+
+TEST(what_a_notification_is_due_for_is_sent_once_though_there_is_a_fork)
+{
+    struct path path;
+    needs_zero_copy();
+    path_open(&path, AF_INET, 1);
+    inject_hold_notifications(LONG);
+    path_write(&path, 0, 10000);
+    loop_turn(path.loop);
+    assert_true(child_succeeds(child_does_not_send_it_again, &path));
+    assert_int_equal(tolds[0].times, 0);
+    inject_hold_notifications(0);
+    await(&path, 0);
+    assert_int_equal(tolds[0].status, 0);
+    write_and_hear(&path, 1, 10000);
+    path_close(&path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +357,7 @@ int main(void)
         ZERO_COPY_ENTRY(closing_while_a_notification_is_due_waits_for_it_and_resets_the_connection),
         ZERO_COPY_ENTRY(another_thread_cannot_run_the_loop_while_a_notification_is_due),
         ZERO_COPY_ENTRY(another_thread_closes_what_a_notification_is_due_for),
+        ZERO_COPY_ENTRY(what_a_notification_is_due_for_is_sent_once_though_there_is_a_fork),
     };
     if (!uring_only())
         return SKIPPED;
