@@ -302,17 +302,15 @@ void uring_restart_all(struct poller *poller)
 }
 
 /* It was sent in the parent, whose kernel alone has a use for the memory. */
-static bool end_sent(struct poller *poller, struct uring_entry *entry)
+static void end_sent(struct poller *poller, struct uring_entry *entry)
 {
     struct uring_event event = {.user_data = uring_user_data(TAG_SEND, entry, entry->endpoint->fd),
                                 .result = entry->sent};
     if (!(entry->flags & ENTRY_NOTIFY_DUE))
-        return false;
+        return;
     entry->flags &= ~(unsigned)(ENTRY_NOTIFY_DUE | ENTRY_OUT_FLIGHT);
-    if (uring_reserve(poller, 1) != 0)
-        return false;
-    uring_push(poller, &event);
-    return true;
+    if (uring_reserve(poller, 1) == 0)
+        uring_push(poller, &event);
 }
 
 /* What would have gone on with a completion that was forgotten. */
@@ -324,26 +322,36 @@ static void begin_anew(struct poller *poller, struct uring_entry *entry)
     bool out = endpoint->out && endpoint->flags & ENDPOINT_NATIVE_OUT;
     if (in && !(entry->flags & ENTRY_IN_FLIGHT))
         uring_queue(uring, entry, ENTRY_QUEUE_IN);
-    if (!out || end_sent(poller, entry) || entry->flags & ENTRY_OUT_FLIGHT)
+    end_sent(poller, entry);
+    size_t place;
+    if (!out || entry->flags & ENTRY_OUT_FLIGHT ||
+        uring_find_event(poller, entry, endpoint->fd, false, &place))
         return;
     if (endpoint->out->kind == KIND_CONNECT)
         entry->flags |= ENTRY_WANTS_ROOM;
     uring_queue(uring, entry, ENTRY_QUEUE_OUT);
 }
 
+/* What came is the parent's to hear; but what it has sent is sent. */
+static void forget_events(struct poller *poller)
+{
+    for (size_t i = 0; i < poller->collected;) {
+        const struct uring_event *event = uring_collected_at(poller->uring, i);
+        if (!uring_is_in(uring_tag_of(event->user_data))) {
+            i++;
+            continue;
+        }
+        struct uring_event forgotten = uring_take_out(poller, i);
+        if (uring_tag_of(forgotten.user_data) == TAG_ACCEPT && forgotten.result >= 0)
+            close(forgotten.result);
+    }
+}
+
 void uring_forget_all(struct poller *poller)
 {
     struct uring *uring = poller->uring;
-    for (size_t i = 0; i < poller->collected; i++) {
-        const struct uring_event *event = uring_collected_at(uring, i);
-        if (uring_tag_of(event->user_data) == TAG_ACCEPT && event->result >= 0)
-            close(event->result);
-    }
-    uring->events.count = 0;
-    uring->late.count = 0;
-    uring->to_tell = 0;
+    forget_events(poller);
     uring->notifications = 0;
-    poller->collected = 0;
     pool_forget(&uring->streams);
     uring_messages_forget(uring);
     for (size_t i = 0; i < uring->page_count; i++)

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 enum { MANY = 64, ROUNDS = 300, PIECE = 3000, FEW_ENTERS = 100 };
 
@@ -643,6 +644,51 @@ TEST(connections_that_were_accepted_and_not_told_are_the_parents_after_a_fork)
     door_close(&door);
 }
 
+static pid_t child;
+
+static void on_read_forks(evloop_stream *stream, ssize_t n, const void *data)
+{
+    on_read(stream, n, data);
+    child = fork();
+    check(child >= 0);
+    if (child == 0)
+        check(evloop_after_fork(evloop_stream_loop(stream)) == 0);
+}
+
+static void on_sent(evloop_write *write, int status)
+{
+    (void)write;
+    assert_int_equal(status, 0);
+}
+
+/* Reading is begun before the write, and so it is told first. */
+TEST(what_was_sent_before_a_fork_and_not_told_is_not_sent_again)
+{
+    evloop *loop = loop_new();
+    struct peer *reader = &peers[0], *writer = &peers[1];
+    struct iovec iov = {.iov_base = (void *)pattern_at(0), .iov_len = PIECE};
+    unsigned char heard[2 * PIECE];
+    evloop_write write;
+    int status;
+    peer_open_over(loop, reader, AF_UNIX);
+    peer_open_over(loop, writer, AF_UNIX);
+    net_send(reader->other, 0, PIECE);
+    assert_int_equal(evloop_stream_read_start(&reader->stream, on_read_forks), 0);
+    assert_int_equal(evloop_stream_write(&writer->stream, &write, &iov, 1, on_sent), 0);
+    loop_turn(loop);
+    while (evloop_stream_queued(&writer->stream) > 0)
+        check(evloop_run(loop, EVLOOP_RUN_ONCE) == 0);
+    if (child == 0)
+        _exit(0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(recv(writer->other, heard, sizeof heard, MSG_DONTWAIT), PIECE);
+    assert_int_equal(evloop_stream_close(&writer->stream, NULL), 0);
+    assert_int_equal(close(writer->other), 0);
+    peer_close(loop, reader);
+    loop_end(loop);
+}
+
 static void reads_on_as_somebody_else(void *arg)
 {
     evloop *loop = loop_new();
@@ -747,6 +793,7 @@ int main(void)
         TRAP_ENTRY(a_ring_that_another_thread_cannot_make_is_made_later),
         TRAP_ENTRY(a_forks_child_reads_on_and_its_parent_too),
         TRAP_ENTRY(connections_that_were_accepted_and_not_told_are_the_parents_after_a_fork),
+        TRAP_ENTRY(what_was_sent_before_a_fork_and_not_told_is_not_sent_again),
         TRAP_ENTRY(a_process_that_gives_up_its_rights_goes_on),
         TRAP_ENTRY(an_outer_loop_is_told_of_what_the_ring_has),
         TRAP_ENTRY(many_loops_live_side_by_side),
