@@ -231,6 +231,32 @@ TEST(what_was_in_flight_for_a_number_does_not_reach_its_next_owner)
     loop_end(loop);
 }
 
+TEST(what_the_kernel_could_not_be_made_to_let_go_of_is_nobodys)
+{
+    enum { FOR_EVER = 1000000 };
+    evloop *loop = loop_new();
+    struct peer *old = &peers[0], *new = &peers[1];
+    peer_open(loop, old);
+    assert_int_equal(evloop_stream_read_start(&old->stream, on_read_of_the_old), 0);
+    loop_turn(loop);
+    int number = evloop_stream_fd(&old->stream);
+    inject_reset();
+    inject_call_fail(INJECT_REQUEST, 1, FOR_EVER, 0);
+    inject_call_fail(INJECT_ENTER, 1, FOR_EVER, ENOMEM);
+    assert_int_equal(evloop_stream_close(&old->stream, NULL), 0);
+    inject_reset();
+    loop_turn(loop);
+    assert_false(evloop_stream_active(&old->stream));
+    peer_open(loop, new);
+    assert_int_equal(evloop_stream_fd(&new->stream), number);
+    assert_int_equal(evloop_stream_read_start(&new->stream, on_wrong_read), 0);
+    assert_int_equal(close(old->other), 0);
+    for (int i = 0; i < 5; i++)
+        loop_turn(loop);
+    peer_close(loop, new);
+    loop_end(loop);
+}
+
 /* ---- full ------------------------------------------------------------------------------------ */
 
 TEST(a_full_completion_queue_loses_nothing)
@@ -487,6 +513,35 @@ TEST(closing_says_so_at_once_whatever_is_in_flight)
     assert_true(end.revents & POLLRDHUP);
     assert_int_equal(close(peer->other), 0);
     loop_run(loop);
+    loop_end(loop);
+}
+
+static void on_write_failed(evloop_write *write, int status)
+{
+    const struct peer *peer = write->data;
+    assert_true(status == -ECONNRESET || status == -EPIPE);
+    assert_int_equal(peer->heard, PIECE);
+}
+
+/* In the kernel's order the send fails first: receiving goes on only after it has been submitted. */
+TEST(what_came_before_a_connection_was_lost_is_told_before_a_send_finds_it_out)
+{
+    evloop *loop = loop_new();
+    struct peer *peer = &peers[0];
+    struct iovec iov = {.iov_base = (void *)pattern_at(0), .iov_len = PIECE};
+    evloop_write write = {.data = peer};
+    peer_open(loop, peer);
+    assert_int_equal(evloop_stream_read_start(&peer->stream, on_read), 0);
+    loop_turn(loop);
+    net_send(peer->other, 0, PIECE);
+    net_reset(peer->other);
+    peer->other = -1;
+    assert_int_equal(evloop_stream_write(&peer->stream, &write, &iov, 1, on_write_failed), 0);
+    while (!peer->ended)
+        assert_int_equal(evloop_run(loop, EVLOOP_RUN_ONCE), 0);
+    assert_int_equal(peer->heard, PIECE);
+    assert_int_equal(peer->ended, -ECONNRESET);
+    peer_close(loop, peer);
     loop_end(loop);
 }
 
@@ -779,6 +834,7 @@ int main(void)
         TRAP_ENTRY(what_a_cancelled_receive_still_brought_is_not_lost),
         TRAP_ENTRY(a_cancellation_that_fails_is_repeated_until_the_kernel_has_let_go),
         TRAP_ENTRY(what_was_in_flight_for_a_number_does_not_reach_its_next_owner),
+        TRAP_ENTRY(what_the_kernel_could_not_be_made_to_let_go_of_is_nobodys),
         TRAP_ENTRY(a_full_completion_queue_loses_nothing),
         TRAP_ENTRY(streams_that_starve_are_fed_and_nobody_spins),
         TRAP_ENTRY(who_takes_all_buffers_does_not_keep_another_from_being_heard_in_its_turn),
@@ -788,6 +844,7 @@ int main(void)
         TRAP_ENTRY(a_listener_that_is_closed_leaves_no_connection_behind_and_its_port_free),
         TRAP_ENTRY(connections_that_were_accepted_and_not_told_are_closed_with_the_listener),
         TRAP_ENTRY(closing_says_so_at_once_whatever_is_in_flight),
+        TRAP_ENTRY(what_came_before_a_connection_was_lost_is_told_before_a_send_finds_it_out),
         TRAP_ENTRY(a_loop_goes_from_thread_to_thread_with_what_is_in_flight),
         TRAP_ENTRY(a_thread_that_never_ran_a_loop_destroys_it_with_what_is_in_flight),
         TRAP_ENTRY(a_ring_that_another_thread_cannot_make_is_made_later),
