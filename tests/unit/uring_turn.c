@@ -26,6 +26,8 @@ int __real_io_uring_submit(struct io_uring *ring);
 int __wrap_io_uring_submit(struct io_uring *ring);
 
 static unsigned at_once, enters;
+static bool told_too_long; /* to wait; or not at all */
+static long long longest_ns;
 
 ssize_t __wrap_ready_transmit(struct evloop_operation *operation)
 {
@@ -38,6 +40,8 @@ int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uri
                                             sigset_t *mask)
 {
     enters++;
+    told_too_long |= longest_ns && (!timeout || timeout->tv_sec || !timeout->tv_nsec ||
+                                    timeout->tv_nsec > longest_ns);
     return __real_io_uring_submit_and_wait_timeout(ring, cqe, count, timeout, mask);
 }
 
@@ -174,12 +178,59 @@ TEST(a_loop_without_sockets_does_not_enter_the_ring)
     fds_close(fds);
 }
 
+/* ---- with a socket, whose loop waits in the ring --------------------------------------------- */
+
+TEST(a_wait_in_the_ring_is_as_short_as_the_timer_and_no_shorter)
+{
+    enum { DELAY_US = 100 };
+    unsigned ticks = 0;
+    evloop_timer timer = {.data = &ticks};
+    evloop *loop = open_echoes(1);
+    enters = 0;
+    told_too_long = false;
+    longest_ns = EVLOOP_US(DELAY_US);
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        assert_int_equal(evloop_timer_start(loop, &timer, EVLOOP_US(DELAY_US), 0, on_timer), 0);
+        while (ticks < round)
+            assert_int_equal(evloop_run(loop, EVLOOP_RUN_ONCE), 0);
+    }
+    longest_ns = 0;
+    assert_false(told_too_long);
+    assert_in_range(enters, 1, 3 * ROUNDS);
+    close_echoes(loop, 1);
+}
+
+TEST(a_watch_is_told_in_every_turn_in_which_there_is_something_though_a_ring_waits_for_it)
+{
+    unsigned ready = 0;
+    evloop_watch watch = {.data = &ready};
+    int fds[2];
+    evloop *loop = open_echoes(1);
+    pair_open(fds);
+    assert_int_equal(evloop_watch_start(loop, &watch, fds[0], EVLOOP_READABLE, on_ready), 0);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < 3; i++)
+            fd_write_byte(fds[1]);
+        for (unsigned i = 1; i <= 3; i++) { /* it reads one byte of them */
+            while (ready < 3 * round + i)
+                assert_int_equal(evloop_run(loop, EVLOOP_RUN_ONCE), 0);
+            assert_int_equal(ready, 3 * round + i);
+        }
+    }
+    assert_int_equal(evloop_watch_stop(&watch), 0);
+    close_echoes(loop, 1);
+    fds_close(fds);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_ENTRY(many_are_read_with_one_call_and_written_to_with_one),
         TEST_ENTRY(one_alone_is_answered_at_once),
         TEST_ENTRY(a_loop_without_sockets_does_not_enter_the_ring),
+        TEST_ENTRY(a_wait_in_the_ring_is_as_short_as_the_timer_and_no_shorter),
+        TEST_ENTRY(
+            a_watch_is_told_in_every_turn_in_which_there_is_something_though_a_ring_waits_for_it),
     };
     if (!uring_only())
         return SKIPPED;
