@@ -19,7 +19,7 @@ enum {
     PLAIN_BUFFERS = 128,
     PLAIN_SHARES = 32, /* of the memory that was asked for */
     LEAST_BUFFER = 1024,
-    FEW_EVENTS = 2     /* in a turn: the next one's sends are better made at once */
+    FEW_EVENTS = 2 /* in a turn: the next one's sends are better made at once */
 };
 
 static int make_scratch(struct poller *poller)
