@@ -19,7 +19,7 @@ enum {
     PLAIN_BUFFERS = 128,
     PLAIN_SHARES = 32, /* of the memory that was asked for */
     LEAST_BUFFER = 1024,
-    FEW_EVENTS = 2     /* in a turn: the next one's sends are better made at once */
+    FEW_EVENTS = 2 /* in a turn: the next one's sends are better made at once */
 };
 
 static int make_scratch(struct poller *poller)
@@ -177,8 +177,8 @@ static bool picks_buffer(const struct evloop_operation *operation)
     return operation->kind == KIND_RECEIVE && !operation->memory;
 }
 
-static enum uring_tag fill_in(struct poller *poller, const struct uring_entry *entry,
-                              struct io_uring_sqe *request)
+static enum uring_tag fill_in(struct poller *poller, const struct uring *uring,
+                              const struct uring_entry *entry, struct io_uring_sqe *request)
 {
     const struct evloop_operation *operation = entry->endpoint->in;
     int fd = entry->endpoint->fd;
@@ -204,7 +204,7 @@ static enum uring_tag fill_in(struct poller *poller, const struct uring_entry *e
         io_uring_prep_recv_multishot(request, fd, NULL, 0, 0);
     request->flags |= IOSQE_BUFFER_SELECT;
     request->buf_group = POOL_STREAMS;
-    if (poller->uring->features.bundles)
+    if (uring->features.bundles)
         request->ioprio |= URING_RECEIVE_BUNDLE;
     return TAG_RECEIVE;
 }
@@ -218,9 +218,8 @@ static const struct pool *pool_for(struct uring *uring, const struct evloop_oper
 }
 
 /* What is left of the last operation is told first. */
-static bool prepare_in(struct poller *poller, struct uring_entry *entry)
+static bool prepare_in(struct poller *poller, struct uring *uring, struct uring_entry *entry)
 {
-    struct uring *uring = poller->uring;
     const struct evloop_operation *operation = entry->endpoint->in;
     if (entry->flags & ENTRY_IN_FLIGHT)
         return true;
@@ -237,7 +236,7 @@ static bool prepare_in(struct poller *poller, struct uring_entry *entry)
     struct io_uring_sqe *request = ring_request(&uring->ring);
     if (!request)
         return false;
-    entry->in_tag = fill_in(poller, entry, request);
+    entry->in_tag = fill_in(poller, uring, entry, request);
     entry->flags &= ~(unsigned)ENTRY_AWAITS_CLIENT;
     entry->flags |= ENTRY_IN_FLIGHT;
     request->user_data = uring_user_data(entry->in_tag, entry, entry->endpoint->fd);
@@ -351,7 +350,7 @@ void uring_prepare(struct poller *poller)
         struct uring_entry *entry = list_entry(link, struct uring_entry, queued);
         if (entry->flags & ENTRY_QUEUE_IN) {
             entry->flags &= ~(unsigned)ENTRY_QUEUE_IN;
-            goes_on = prepare_in(poller, entry);
+            goes_on = prepare_in(poller, uring, entry);
             if (!goes_on)
                 uring_queue(uring, entry, ENTRY_QUEUE_IN);
         }
