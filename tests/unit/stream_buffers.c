@@ -177,6 +177,39 @@ TEST(a_buffer_can_be_kept_by_one_who_reads_on_elsewhere)
     fds_close((int[2]){-1, fds[1]});
 }
 
+static void *read_once(void *arg)
+{
+    unsigned before = reads;
+    while (reads == before)
+        check(evloop_run((evloop *)arg, EVLOOP_RUN_ONCE) == 0);
+    return NULL;
+}
+
+TEST(a_kept_buffer_stays_as_it_is_when_another_thread_runs_the_loop)
+{
+    int fds[2];
+    pthread_t thread;
+    evloop_stream stream = {0};
+    evloop *loop = begin(4096, 0);
+    kept_count = 0;
+    pair_open(fds);
+    assert_int_equal(evloop_stream_open(loop, &stream, fds[0]), 0);
+    assert_int_equal(evloop_stream_read_start(&stream, keep), 0);
+    say_and_keep(loop, fds[1]);
+    thread_start(&thread, read_once, loop);
+    net_send(fds[1], 100, 100);
+    thread_join(thread);
+    assert_int_equal(kept_count, 2);
+    for (unsigned n = 0; n < 2; n++) {
+        assert_true(pattern_matches(kept[n], 100, n * 100));
+        assert_int_equal(evloop_buffer_release(loop, kept[n]), 0);
+    }
+    assert_int_equal(evloop_stream_close(&stream, NULL), 0);
+    loop_run(loop);
+    loop_end(loop);
+    fds_close((int[2]){-1, fds[1]});
+}
+
 /* Streams share the buffers; what is kept costs memory only as long as it is kept. */
 TEST(what_was_released_is_used_again)
 {
@@ -209,6 +242,7 @@ int main(void)
         TEST_ENTRY(buffers_of_any_size_bring_everything),
         TEST_ENTRY(small_buffers_bring_what_was_there_before),
         TEST_ENTRY(as_many_buffers_can_be_kept_as_the_options_say),
+        TEST_ENTRY(a_kept_buffer_stays_as_it_is_when_another_thread_runs_the_loop),
         TEST_ENTRY(what_was_released_is_used_again),
         TEST_ENTRY(a_buffer_can_be_kept_by_one_who_reads_on_elsewhere),
     };
