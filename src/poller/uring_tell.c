@@ -174,6 +174,9 @@ static bool tell_left(struct poller *poller, struct uring_entry *entry)
     if (operation->kind == KIND_RECEIVE && operation->memory)
         return uring_end_in(entry,
                             (int)take_left(poller, entry, operation->memory, operation->size));
+    int err = operation->kind == KIND_RECEIVE ? buffers_ready(poller) : 0;
+    if (err)
+        return uring_end_in(entry, err);
     uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
     if (operation->kind == KIND_ACCEPT) {
         int fd;
