@@ -34,8 +34,11 @@ void uring_unqueue(struct uring_entry *entry, unsigned flags)
 
 /* ---- putting aside --------------------------------------------------------------------------- */
 
+/* Behind what was lost nothing is kept: there would be a gap that nobody is told of. */
 char *uring_room_aside(struct poller *poller, struct uring_entry *entry, size_t size)
 {
+    if (entry->error == -ENOMEM)
+        return NULL;
     size_t end = entry->left ? entry->left->end : 0;
     struct uring_left *left = (struct uring_left *)poller->allocator->resize(
         poller->allocator->context, entry->left, sizeof *left + end + size);
