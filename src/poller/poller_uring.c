@@ -202,7 +202,7 @@ int uring_turn(struct poller *poller, uint64_t timeout_ns)
 {
     struct uring *uring = poller->uring;
     int err = ring_enter(&uring->ring, timeout_ns);
-    if (uring->scratch) {
+    if (uring->scratch && ring_is_submitted(&uring->ring)) {
         uring->scratch->iov_used = 0;
         uring->scratch->headers_used = 0;
     }
