@@ -200,7 +200,7 @@ static size_t cancel_out(struct poller *poller, struct uring_entry *entry)
     if (entry->flags & ENTRY_NOTIFY_DUE)
         take_memory_back(poller->uring, entry);
     int err = uring_settle(poller, entry, ENTRY_OUT_FLIGHT);
-    uring_unqueue(entry, ENTRY_QUEUE_OUT | ENTRY_WANTS_ROOM);
+    uring_unqueue(entry, ENTRY_QUEUE_OUT | ENTRY_WANTS_ROOM | ENTRY_ZERO_COPY);
     endpoint->out = NULL;
     size_t i;
     bool found = uring_find_event(poller, entry, endpoint->fd, false, &i);
@@ -333,6 +333,8 @@ void uring_forget_all(struct poller *poller)
     uring->events.count = 0;
     uring->late.count = 0;
     uring->to_tell = 0;
+    uring->notifications = 0;
+    uring->lent = NULL; /* its buffer is free as well */
     poller->collected = 0;
     pool_forget(&uring->streams);
     uring_messages_forget(uring);
@@ -344,6 +346,7 @@ void uring_forget_all(struct poller *poller)
             free_left(poller, entry, entry->endpoint->flags & ENDPOINT_LISTENER);
             if (list_linked(&entry->starved))
                 list_remove(&entry->starved);
+            entry->flags &= ~(unsigned)(ENTRY_ZERO_COPY | ENTRY_NOTIFY_DUE);
             begin_anew(uring, entry);
         }
 }
