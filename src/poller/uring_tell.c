@@ -297,6 +297,10 @@ static bool tell(struct poller *poller, const struct uring_event *event)
     struct uring *uring = poller->uring;
     struct uring_entry *entry = uring_find(uring, (int)(uint32_t)event->user_data);
     enum uring_tag tag = uring_tag_of(event->user_data);
+    if (event->user_data != uring_user_data(tag, entry, (int)(uint32_t)event->user_data)) {
+        uring_give_back(poller, event); /* disowned since */
+        return false;
+    }
     if (!uring_is_in(tag))
         return event->result < 0 ? tell_failed_send(poller, entry, event)
                                  : tell_out(poller, entry, event);
