@@ -76,6 +76,32 @@ TEST(buffers_of_any_size_bring_everything)
         }
 }
 
+/* It is the kernel's, if anybody's: one byte at a time, or none, would be of no use. */
+TEST(however_little_memory_is_granted_for_receiving_everything_comes)
+{
+    static const uint32_t sizes[] = {1, 8, 100, 4096};
+    for (size_t i = 0; i < 4; i++) {
+        int fds[2];
+        evloop_stream stream = {0};
+        evloop_options options = evloop_options_default();
+        options.receive_memory = sizes[i];
+        heard = reads = 0;
+        last = 0;
+        evloop *loop = loop_new_with(options);
+        pair_open(fds);
+        assert_int_equal(evloop_stream_open(loop, &stream, fds[0]), 0);
+        assert_int_equal(evloop_stream_read_start(&stream, on_read), 0);
+        net_send(fds[1], 0, 50000);
+        fds_close((int[2]){-1, fds[1]});
+        while (last >= 0)
+            assert_int_equal(evloop_run(loop, EVLOOP_RUN_ONCE), 0);
+        assert_int_equal(heard, 50000);
+        assert_int_equal(evloop_stream_close(&stream, NULL), 0);
+        loop_run(loop);
+        loop_end(loop);
+    }
+}
+
 /* Also when all of it was there before the first read, and the end too. */
 TEST(small_buffers_bring_what_was_there_before)
 {
@@ -241,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_ENTRY(buffers_of_any_size_bring_everything),
         TEST_ENTRY(small_buffers_bring_what_was_there_before),
+        TEST_ENTRY(however_little_memory_is_granted_for_receiving_everything_comes),
         TEST_ENTRY(as_many_buffers_can_be_kept_as_the_options_say),
         TEST_ENTRY(a_kept_buffer_stays_as_it_is_when_another_thread_runs_the_loop),
         TEST_ENTRY(what_was_released_is_used_again),
