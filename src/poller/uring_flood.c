@@ -70,7 +70,8 @@ static void keep_share(struct poller *poller, struct uring_entry *entry)
     for (size_t i = 0; i < poller->collected;) {
         struct uring_event *event = uring_collected_at(poller->uring, i);
         bool own = uring_concerns(event, entry, fd, true);
-        if (!own || (event->data && share + (size_t)event->result <= poller->buffers.size)) {
+        bool brings = event->data && event->result > 0;
+        if (!own || (brings && share + (size_t)event->result <= poller->buffers.size)) {
             share += own ? (size_t)event->result : 0;
             event->flags |= own ? IORING_CQE_F_MORE : 0;
             i++;
