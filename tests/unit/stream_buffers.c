@@ -236,6 +236,40 @@ TEST(a_kept_buffer_stays_as_it_is_when_another_thread_runs_the_loop)
     fds_close((int[2]){-1, fds[1]});
 }
 
+static evloop_stream two[2];
+
+static void ask_for_the_others_descriptors(evloop_stream *stream, ssize_t n, const void *data)
+{
+    (void)data;
+    assert_int_equal(n, 100);
+    if (reads++ == 0)
+        assert_int_equal(evloop_unix_accept_fds(&two[stream == two]), 0);
+}
+
+/* Of the other one they have come by then, in the same turn. */
+TEST(bytes_that_came_before_descriptors_were_asked_for_are_told)
+{
+    int fds[2][2];
+    evloop *loop = begin(4096, 0);
+    memset(two, 0, sizeof two);
+    for (int i = 0; i < 2; i++) {
+        net_pair(AF_UNIX, fds[i]);
+        assert_int_equal(evloop_stream_open(loop, &two[i], fds[i][0]), 0);
+        assert_int_equal(evloop_stream_read_start(&two[i], ask_for_the_others_descriptors), 0);
+    }
+    loop_turn(loop);
+    for (int i = 0; i < 2; i++)
+        net_send(fds[i][1], 0, 100);
+    while (reads < 2)
+        loop_turn(loop);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(evloop_stream_close(&two[i], NULL), 0);
+        fds_close((int[2]){-1, fds[i][1]});
+    }
+    loop_run(loop);
+    loop_end(loop);
+}
+
 /* Streams share the buffers; what is kept costs memory only as long as it is kept. */
 TEST(what_was_released_is_used_again)
 {
@@ -268,6 +302,7 @@ int main(void)
         TEST_ENTRY(buffers_of_any_size_bring_everything),
         TEST_ENTRY(small_buffers_bring_what_was_there_before),
         TEST_ENTRY(however_little_memory_is_granted_for_receiving_everything_comes),
+        TEST_ENTRY(bytes_that_came_before_descriptors_were_asked_for_are_told),
         TEST_ENTRY(as_many_buffers_can_be_kept_as_the_options_say),
         TEST_ENTRY(a_kept_buffer_stays_as_it_is_when_another_thread_runs_the_loop),
         TEST_ENTRY(what_was_released_is_used_again),
