@@ -380,6 +380,8 @@ int evloop_stream_release(evloop_stream *stream)
     cancel_operations(stream);
     if (poller_holds(stream_poller(stream), &stream->endpoint_)) {
         err = stream->flags_ & STREAM_READING ? stream_receive(stream) : 0;
+        if (err)
+            stream->flags_ &= ~(unsigned)STREAM_READING;
         return err ? err : -EBUSY;
     }
     int fd = poller_detach(stream_poller(stream), &stream->endpoint_);

@@ -225,11 +225,11 @@ static int apply_changes(struct poller *poller)
 int poller_apply_changes(struct poller *poller)
 {
     int err = poller_init(poller);
-    if (!err)
-        err = apply_changes(poller);
-    if (!err && poller->backend->pause)
-        err = poller->backend->pause(poller);
-    return err;
+    if (err)
+        return err;
+    err = apply_changes(poller);
+    int pause_err = poller->backend->pause ? poller->backend->pause(poller) : 0;
+    return err ? err : pause_err;
 }
 
 int poller_lend_fd(struct poller *poller)

@@ -174,6 +174,8 @@ int uring_own(struct poller *poller)
         return ring_enable(ring);
     if (ring->open)
         collect_all(poller);
+    if (ring->open && !ring_is_taken(ring)) /* for want of memory: they would be lost */
+        return -ENOMEM;
     if (uring->notifications > 0) /* they come to the other thread only */
         return -EBUSY;
     return renew(poller);
@@ -202,12 +204,14 @@ int uring_turn(struct poller *poller, uint64_t timeout_ns)
 {
     struct uring *uring = poller->uring;
     int err = ring_enter(&uring->ring, timeout_ns);
-    if (uring->scratch) {
+    if (uring->scratch && ring_is_submitted(&uring->ring)) {
         uring->scratch->iov_used = 0;
         uring->scratch->headers_used = 0;
     }
     for (unsigned i = 0; collect_all(poller) >= BATCH && !err && i < BATCHES_AT_MOST; i++)
         err = ring_enter(&uring->ring, 0);
+    if (!err && poller->collected == 0 && !ring_is_taken(&uring->ring)) /* nor will it get better */
+        err = -ENOMEM;
     return err;
 }
 
@@ -221,7 +225,10 @@ int uring_cancel(struct poller *poller, uint64_t user_data)
         io_uring_prep_cancel64(request, user_data, 0);
         request->user_data = (uint64_t)TAG_NOTHING << 56;
     }
-    return uring_turn(poller, CANCEL_NS);
+    int err = uring_turn(poller, CANCEL_NS);
+    if (!err && !ring_is_taken(&poller->uring->ring)) /* it may be among those */
+        err = -ENOMEM;
+    return err;
 }
 
 /* The ring polls the epoll instance. If it cannot be told to now, nobody sleeps. */

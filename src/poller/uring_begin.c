@@ -17,9 +17,10 @@
 enum {
     INCREMENTAL_BUFFERS = 16,
     PLAIN_BUFFERS = 128,
-    PLAIN_SHARES = 32, /* of the memory that was asked for */
-    LEAST_BUFFER = 1024,
-    FEW_EVENTS = 2 /* in a turn: the next one's sends are better made at once */
+    PLAIN_SHARES = 32,      /* of the memory that was asked for */
+    SMALLEST_BUFFER = 1024, /* one of no bytes would look like the end of the input */
+    INTO_AT_ONCE = 1 << 30, /* a request has 32 bits for the size */
+    FEW_EVENTS = 2          /* in a turn: the next one's sends are better made at once */
 };
 
 static int make_scratch(struct poller *poller)
@@ -85,8 +86,8 @@ static int open_streams(struct poller *poller)
     size_t size = poller->receive_memory / (incremental ? INCREMENTAL_BUFFERS : PLAIN_SHARES);
     if (uring->streams.ring)
         return 0;
-    if (size < LEAST_BUFFER)
-        size = LEAST_BUFFER;
+    if (size < SMALLEST_BUFFER)
+        size = SMALLEST_BUFFER;
     int err = uring_own(poller);
     return err ? err : pool_open(poller, &uring->streams, POOL_STREAMS, count, size, incremental);
 }
@@ -195,7 +196,8 @@ static enum uring_tag fill_in(struct poller *poller, const struct uring *uring,
         return TAG_MESSAGE;
     }
     if (!picks_buffer(operation)) {
-        io_uring_prep_recv(request, fd, operation->memory, operation->size, 0);
+        io_uring_prep_recv(request, fd, operation->memory,
+                           operation->size < INTO_AT_ONCE ? operation->size : INTO_AT_ONCE, 0);
         return TAG_INTO;
     }
     if (entry->flags & ENTRY_FLOODS)

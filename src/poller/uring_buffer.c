@@ -141,7 +141,20 @@ int pool_open(struct poller *poller, struct pool *pool, unsigned short group, un
     return err;
 }
 
-/* A buffer of which something is still to be read comes back with that. */
+/* It lives on without a number; its replacement gets it. */
+static struct pool_buffer *replace(struct pool *pool, struct pool_buffer *buffer)
+{
+    struct pool_buffer *replacement = buffer->replacement;
+    buffer->replacement = NULL;
+    list_append(&pool->kept, &buffer->link);
+    pool->buffers[buffer->number] = replacement;
+    return replacement;
+}
+
+/*
+ * A buffer of which something is still to be read comes back with that; the kernel gets another for
+ * one of which a user keeps something.
+ */
 int pool_reopen(struct poller *poller, struct pool *pool)
 {
     if (!pool->ring)
@@ -154,7 +167,7 @@ int pool_reopen(struct poller *poller, struct pool *pool)
         struct pool_buffer *buffer = pool->buffers[i];
         buffer->filled = true;
         if (buffer->pieces == 0)
-            hand_over(pool, buffer);
+            hand_over(pool, buffer->kept ? replace(pool, buffer) : buffer);
     }
     return err;
 }
@@ -195,16 +208,6 @@ unsigned short pool_after(const struct pool *pool, unsigned short number)
 {
     unsigned place = pool->buffers[number]->place + 1u;
     return pool->order[place & (pool->count - 1)];
-}
-
-/* It lives on without a number; its replacement gets it. */
-static struct pool_buffer *replace(struct pool *pool, struct pool_buffer *buffer)
-{
-    struct pool_buffer *replacement = buffer->replacement;
-    buffer->replacement = NULL;
-    list_append(&pool->kept, &buffer->link);
-    pool->buffers[buffer->number] = replacement;
-    return replacement;
 }
 
 void uring_feed(struct uring *uring)

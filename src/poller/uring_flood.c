@@ -55,7 +55,10 @@ static bool somebody_starves(struct poller *poller)
     return !list_empty(&uring->starved);
 }
 
-/* From its share on: what is beyond goes out of the kernel's buffers. */
+/*
+ * From its share on: what is beyond goes out of the kernel's buffers. It is begun anew here, and not
+ * once more when the last piece of the share is told.
+ */
 static void keep_share(struct poller *poller, struct uring_entry *entry)
 {
     int fd = entry->endpoint->fd;
@@ -65,10 +68,12 @@ static void keep_share(struct poller *poller, struct uring_entry *entry)
         return;
     }
     for (size_t i = 0; i < poller->collected;) {
-        const struct uring_event *event = uring_collected_at(poller->uring, i);
+        struct uring_event *event = uring_collected_at(poller->uring, i);
         bool own = uring_concerns(event, entry, fd, true);
-        if (!own || (event->data && share + (size_t)event->result <= poller->buffers.size)) {
+        bool brings = event->data && event->result > 0;
+        if (!own || (brings && share + (size_t)event->result <= poller->buffers.size)) {
             share += own ? (size_t)event->result : 0;
+            event->flags |= own ? IORING_CQE_F_MORE : 0;
             i++;
             continue;
         }

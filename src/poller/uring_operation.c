@@ -34,8 +34,11 @@ void uring_unqueue(struct uring_entry *entry, unsigned flags)
 
 /* ---- putting aside --------------------------------------------------------------------------- */
 
+/* Behind what was lost nothing is kept: there would be a gap that nobody is told of. */
 char *uring_room_aside(struct poller *poller, struct uring_entry *entry, size_t size)
 {
+    if (entry->error == -ENOMEM)
+        return NULL;
     size_t end = entry->left ? entry->left->end : 0;
     struct uring_left *left = (struct uring_left *)poller->allocator->resize(
         poller->allocator->context, entry->left, sizeof *left + end + size);
@@ -128,6 +131,34 @@ void uring_keep_result(struct poller *poller, struct uring_entry *entry,
 
 /* ---- ending ---------------------------------------------------------------------------------- */
 
+/*
+ * No cancellation reaches what is on its way out of the user's memory: with the connection it ends.
+ * The notification of another thread's ring never comes to this one.
+ */
+static void give_up_notifications(struct poller *poller)
+{
+    struct uring *uring = poller->uring;
+    for (size_t i = 0; i < uring->page_count; i++)
+        for (size_t j = 0; uring->pages[i] && j < ENTRIES_A_PAGE; j++) {
+            struct uring_entry *entry = &uring->pages[i]->of[j];
+            if (!(entry->flags & ENTRY_NOTIFY_DUE))
+                continue;
+            socket_disconnect(entry->endpoint->fd);
+            entry->flags &= ~(unsigned)ENTRY_NOTIFY_DUE;
+        }
+    uring->notifications = 0;
+}
+
+/* What has to end in this thread cannot wait for another's ring. */
+static int own_to_cancel(struct poller *poller)
+{
+    int err = uring_own(poller);
+    if (err != -EBUSY || poller->uring->notifications == 0)
+        return err;
+    give_up_notifications(poller);
+    return uring_own(poller);
+}
+
 /* In a row: then the ring is beyond help. */
 enum { MOST_FAILURES = 1000 };
 
@@ -139,7 +170,7 @@ enum { MOST_FAILURES = 1000 };
 int uring_settle(struct poller *poller, struct uring_entry *entry, unsigned flag)
 {
     int fd = entry->endpoint->fd;
-    int err = entry->flags & flag ? uring_own(poller) : 0;
+    int err = entry->flags & flag ? own_to_cancel(poller) : 0;
     for (unsigned failures = 0; !err && entry->flags & flag;) {
         enum uring_tag tag = flag == ENTRY_IN_FLIGHT ? entry->in_tag : entry->out_tag;
         if (flag == ENTRY_OUT_FLIGHT && entry->flags & ENTRY_NOTIFY_DUE)
@@ -152,11 +183,14 @@ int uring_settle(struct poller *poller, struct uring_entry *entry, unsigned flag
     return err;
 }
 
-/* What comes later, though it was to come no more, is nobody's. */
-static void disown(struct uring_entry *entry, int err)
+/* What comes later, though it was to come no more, is nobody's; nor is anything else waited for. */
+static void disown(struct uring *uring, struct uring_entry *entry, int err)
 {
-    if (err)
-        entry->generation = (entry->generation + 1) & 0xffffff;
+    if (!err)
+        return;
+    entry->generation = (entry->generation + 1) & 0xffffff;
+    uring->notifications -= (entry->flags & ENTRY_NOTIFY_DUE) != 0;
+    entry->flags &= ~(unsigned)(ENTRY_IN_FLIGHT | ENTRY_OUT_FLIGHT | ENTRY_NOTIFY_DUE);
 }
 
 static void cancel_in(struct poller *poller, struct uring_entry *entry)
@@ -174,31 +208,21 @@ static void cancel_in(struct poller *poller, struct uring_entry *entry)
                           uring_tag_of(event.user_data) == TAG_INTO ? operation->memory
                                                                     : event.data);
     }
-    disown(entry, err);
+    disown(poller->uring, entry, err);
     if (younger)
         put_aside(poller, entry, younger->bytes + younger->begin, younger->end - younger->begin);
     memory_free(poller->allocator, younger);
-}
-
-/* The notification of another thread's ring never comes here. */
-static void forget_notification(struct uring *uring, struct uring_entry *entry)
-{
-    socket_disconnect(entry->endpoint->fd);
-    entry->flags &= ~(unsigned)ENTRY_NOTIFY_DUE;
-    uring->notifications--;
 }
 
 static size_t cancel_out(struct poller *poller, struct uring_entry *entry)
 {
     struct evloop_endpoint *endpoint = entry->endpoint;
     int err = uring_settle(poller, entry, ENTRY_OUT_FLIGHT);
-    if (entry->flags & ENTRY_NOTIFY_DUE)
-        forget_notification(poller->uring, entry);
-    uring_unqueue(entry, ENTRY_QUEUE_OUT | ENTRY_WANTS_ROOM);
+    uring_unqueue(entry, ENTRY_QUEUE_OUT | ENTRY_WANTS_ROOM | ENTRY_ZERO_COPY);
     endpoint->out = NULL;
     size_t i;
     bool found = uring_find_event(poller, entry, endpoint->fd, false, &i);
-    disown(entry, err);
+    disown(poller->uring, entry, err);
     if (!found)
         return 0;
     struct uring_event event = uring_take_out(poller, i);
@@ -352,6 +376,7 @@ void uring_forget_all(struct poller *poller)
     struct uring *uring = poller->uring;
     forget_events(poller);
     uring->notifications = 0;
+    uring->lent = NULL; /* its buffer is free as well */
     pool_forget(&uring->streams);
     uring_messages_forget(uring);
     for (size_t i = 0; i < uring->page_count; i++)
@@ -362,6 +387,7 @@ void uring_forget_all(struct poller *poller)
             free_left(poller, entry, entry->endpoint->flags & ENDPOINT_LISTENER);
             if (list_linked(&entry->starved))
                 list_remove(&entry->starved);
+            entry->flags &= ~(unsigned)ENTRY_ZERO_COPY;
             begin_anew(poller, entry);
         }
 }

@@ -154,6 +154,16 @@ bool ring_next(struct ring *ring, struct ring_event *event)
     return false;
 }
 
+bool ring_is_taken(const struct ring *ring)
+{
+    return io_uring_cq_ready(&ring->uring) == 0;
+}
+
+bool ring_is_submitted(const struct ring *ring)
+{
+    return io_uring_sq_ready(&ring->uring) == 0;
+}
+
 void ring_pause(struct ring *ring)
 {
     ring->enters = 0;

@@ -50,6 +50,9 @@ int ring_submit(struct ring *ring);
 int ring_enter(struct ring *ring, uint64_t timeout_ns);
 /* Takes the next completion; false: there is none. Any thread that has the loop. */
 bool ring_next(struct ring *ring, struct ring_event *event);
+/* Whether there is none to be taken, and whether all requests were submitted. */
+bool ring_is_taken(const struct ring *ring);
+bool ring_is_submitted(const struct ring *ring);
 /* The thread goes elsewhere for a while. */
 void ring_pause(struct ring *ring);
 

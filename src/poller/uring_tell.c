@@ -174,6 +174,9 @@ static bool tell_left(struct poller *poller, struct uring_entry *entry)
     if (operation->kind == KIND_RECEIVE && operation->memory)
         return uring_end_in(entry,
                             (int)take_left(poller, entry, operation->memory, operation->size));
+    int err = operation->kind == KIND_RECEIVE ? buffers_ready(poller) : 0;
+    if (err)
+        return uring_end_in(entry, err);
     uring_queue(poller->uring, entry, ENTRY_QUEUE_IN);
     if (operation->kind == KIND_ACCEPT) {
         int fd;
@@ -294,6 +297,10 @@ static bool tell(struct poller *poller, const struct uring_event *event)
     struct uring *uring = poller->uring;
     struct uring_entry *entry = uring_find(uring, (int)(uint32_t)event->user_data);
     enum uring_tag tag = uring_tag_of(event->user_data);
+    if (event->user_data != uring_user_data(tag, entry, (int)(uint32_t)event->user_data)) {
+        uring_give_back(poller, event); /* disowned since */
+        return false;
+    }
     if (!uring_is_in(tag))
         return event->result < 0 ? tell_failed_send(poller, entry, event)
                                  : tell_out(poller, entry, event);
