@@ -25,20 +25,20 @@ function(find_liburing out why)
 
     find_package(Liburing QUIET)
     if(Liburing_FOUND)
-        try_compile(works "${PROJECT_BINARY_DIR}/liburing" "${PROJECT_SOURCE_DIR}/cmake/liburing.c"
+        try_compile(EVLOOP_LIBURING_WORKS "${PROJECT_BINARY_DIR}/liburing" "${PROJECT_SOURCE_DIR}/cmake/liburing.c"
             COMPILE_DEFINITIONS -D_GNU_SOURCE
             LINK_LIBRARIES Liburing::liburing
             OUTPUT_VARIABLE output)
         set(reason "${LIBURING_LIBRARY}, ${LIBURING_INCLUDE_DIR}/liburing.h: older than 2.3, or of no use")
     else()
-        set(works FALSE)
+        set(EVLOOP_LIBURING_WORKS FALSE)
         set(output "")
         set(reason "liburing was not found; Debian: liburing-dev")
     endif()
-    if(with_liburing STREQUAL "ON" AND NOT works)
+    if(with_liburing STREQUAL "ON" AND NOT EVLOOP_LIBURING_WORKS)
         message(FATAL_ERROR "EVLOOP_WITH_LIBURING=ON, but ${reason}\n${output}")
     endif()
-    set(${out} "${works}" PARENT_SCOPE)
+    set(${out} "${EVLOOP_LIBURING_WORKS}" PARENT_SCOPE)
     set(${why} "${reason}" PARENT_SCOPE)
     set(Liburing_VERSION "${Liburing_VERSION}" PARENT_SCOPE)
     set(PC_LIBURING_LIBRARY_DIRS "${PC_LIBURING_LIBRARY_DIRS}" PARENT_SCOPE)

@@ -127,6 +127,8 @@ static void measure_in_child(const void *arg, void *answer)
 {
     const struct measurement *m = arg;
 
+    if (strcmp(m->system->name, "epoll") == 0)
+        setenv("EVLOOP_BACKEND", "epoll", 1);
     m->bench->run(m->bench, m->system->ops, m->budget, answer);
 }
 

@@ -37,7 +37,7 @@ struct bench_budget {
  * is not there.
  */
 struct bench_system {
-    const char *name; /* "evloop" stands for evloop and its backend */
+    const char *name; /* "evloop" stands for evloop and its backend; "epoll" is evloop on that */
     const void *ops;
 };
 

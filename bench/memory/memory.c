@@ -46,9 +46,8 @@ static void memory_run(const struct bench *bench, const void *ops,
 }
 
 static const struct bench_system default_systems[] = {
-    {"evloop", &memory_evloop_default},
-    {"libuv", IF_LIBUV(&memory_libuv)},
-    {"libev", IF_LIBEV(&memory_libev)},
+    {"evloop", &memory_evloop_default},          {"epoll", &memory_evloop_default},
+    {"libuv", IF_LIBUV(&memory_libuv)},          {"libev", IF_LIBEV(&memory_libev)},
     {"libevent", IF_LIBEVENT(&memory_libevent)},
 };
 

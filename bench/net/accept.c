@@ -65,9 +65,8 @@ static void accept_run(const struct bench *bench, const void *ops,
 }
 
 static const struct bench_system systems[] = {
-    {"evloop", &net_evloop},
-    {"libuv", IF_LIBUV(&net_libuv)},
-    {"libevent", IF_LIBEVENT(&net_libevent)},
+    {"evloop", &net_evloop},         {"epoll", &net_evloop},
+    {"libuv", IF_LIBUV(&net_libuv)}, {"libevent", IF_LIBEVENT(&net_libevent)},
     {"floor", IF_LINUX(&net_floor)},
 };
 

@@ -45,6 +45,7 @@ static void connection_memory_run(const struct bench *bench, const void *ops,
 
 static const struct bench_system systems[] = {
     {"evloop", &net_evloop},
+    {"epoll", &net_evloop},
     {"libuv", IF_LIBUV(&net_libuv)},
     {"libevent", IF_LIBEVENT(&net_libevent)},
 };

@@ -39,6 +39,7 @@ static void small_writes_run(const struct bench *bench, const void *ops,
 
 static const struct bench_system systems[] = {
     {"evloop", &net_evloop},
+    {"epoll", &net_evloop},
     {"libuv", IF_LIBUV(&net_libuv)},
     {"libuv-usual", IF_LIBUV(&net_libuv_usual)},
     {"libevent", IF_LIBEVENT(&net_libevent)},

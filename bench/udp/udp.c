@@ -90,8 +90,11 @@ static void udp_run(const struct bench *bench, const void *ops, const struct ben
 }
 
 static const struct bench_system systems[] = {
-    {"evloop", &udp_evloop},         {"evloop-send", &udp_evloop_send},
-    {"libuv", IF_LIBUV(&udp_libuv)}, {"usual", IF_LIBUV(&udp_libuv_usual)},
+    {"evloop", &udp_evloop},
+    {"epoll", &udp_evloop},
+    {"evloop-send", &udp_evloop_send},
+    {"libuv", IF_LIBUV(&udp_libuv)},
+    {"usual", IF_LIBUV(&udp_libuv_usual)},
     {"floor", IF_LINUX(&udp_floor)},
 };
 

@@ -369,7 +369,7 @@ static void dispatch(evloop *loop)
         watch->fn_(watch, events);
         loop_run_microtasks(loop);
     }
-    while (poller_next_completion(&loop->poller))
+    while (poller_ready(&loop->poller) && poller_next_completion(&loop->poller))
         ;
 }
 

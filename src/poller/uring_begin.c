@@ -17,8 +17,8 @@
 enum {
     INCREMENTAL_BUFFERS = 16,
     PLAIN_BUFFERS = 128,
-    PLAIN_SHARES = 32,      /* of the memory that was asked for */
-    SMALLEST_BUFFER = 1024, /* one of no bytes would look like the end of the input */
+    PLAIN_SHARES = 32, /* of the memory that was asked for */
+    LEAST_BUFFER = 1024,
     INTO_AT_ONCE = 1 << 30, /* a request has 32 bits for the size */
     FEW_EVENTS = 2          /* in a turn: the next one's sends are better made at once */
 };
@@ -86,8 +86,8 @@ static int open_streams(struct poller *poller)
     size_t size = poller->receive_memory / (incremental ? INCREMENTAL_BUFFERS : PLAIN_SHARES);
     if (uring->streams.ring)
         return 0;
-    if (size < SMALLEST_BUFFER)
-        size = SMALLEST_BUFFER;
+    if (size < LEAST_BUFFER)
+        size = LEAST_BUFFER;
     int err = uring_own(poller);
     return err ? err : pool_open(poller, &uring->streams, POOL_STREAMS, count, size, incremental);
 }
@@ -178,8 +178,8 @@ static bool picks_buffer(const struct evloop_operation *operation)
     return operation->kind == KIND_RECEIVE && !operation->memory;
 }
 
-static enum uring_tag fill_in(struct poller *poller, const struct uring_entry *entry,
-                              struct io_uring_sqe *request)
+static enum uring_tag fill_in(struct poller *poller, const struct uring *uring,
+                              const struct uring_entry *entry, struct io_uring_sqe *request)
 {
     const struct evloop_operation *operation = entry->endpoint->in;
     int fd = entry->endpoint->fd;
@@ -206,7 +206,7 @@ static enum uring_tag fill_in(struct poller *poller, const struct uring_entry *e
         io_uring_prep_recv_multishot(request, fd, NULL, 0, 0);
     request->flags |= IOSQE_BUFFER_SELECT;
     request->buf_group = POOL_STREAMS;
-    if (poller->uring->features.bundles)
+    if (uring->features.bundles)
         request->ioprio |= URING_RECEIVE_BUNDLE;
     return TAG_RECEIVE;
 }
@@ -220,9 +220,8 @@ static const struct pool *pool_for(struct uring *uring, const struct evloop_oper
 }
 
 /* What is left of the last operation is told first. */
-static bool prepare_in(struct poller *poller, struct uring_entry *entry)
+static bool prepare_in(struct poller *poller, struct uring *uring, struct uring_entry *entry)
 {
-    struct uring *uring = poller->uring;
     const struct evloop_operation *operation = entry->endpoint->in;
     if (entry->flags & ENTRY_IN_FLIGHT)
         return true;
@@ -239,7 +238,7 @@ static bool prepare_in(struct poller *poller, struct uring_entry *entry)
     struct io_uring_sqe *request = ring_request(&uring->ring);
     if (!request)
         return false;
-    entry->in_tag = fill_in(poller, entry, request);
+    entry->in_tag = fill_in(poller, uring, entry, request);
     entry->flags &= ~(unsigned)ENTRY_AWAITS_CLIENT;
     entry->flags |= ENTRY_IN_FLIGHT;
     request->user_data = uring_user_data(entry->in_tag, entry, entry->endpoint->fd);
@@ -353,7 +352,7 @@ void uring_prepare(struct poller *poller)
         struct uring_entry *entry = list_entry(link, struct uring_entry, queued);
         if (entry->flags & ENTRY_QUEUE_IN) {
             entry->flags &= ~(unsigned)ENTRY_QUEUE_IN;
-            goes_on = prepare_in(poller, entry);
+            goes_on = prepare_in(poller, uring, entry);
             if (!goes_on)
                 uring_queue(uring, entry, ENTRY_QUEUE_IN);
         }

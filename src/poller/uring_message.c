@@ -280,7 +280,7 @@ static bool take_batch(struct poller *poller, const struct evloop_message_format
     struct uring *uring = poller->uring;
     struct message_slots *slots = uring->message_slots;
     unsigned most = slots_for(poller, format);
-    const struct uring_event *next = &event;
+    const struct uring_event *next;
     *count = 0;
     for (;;) {
         slots->numbers[*count] = pool_number(event.flags);
