@@ -56,8 +56,8 @@ static bool somebody_starves(struct poller *poller)
 }
 
 /*
- * From its share on: what is beyond goes out of the kernel's buffers. It is begun anew here, and not
- * once more when the last piece of the share is told.
+ * From its share on: what is beyond goes out of the kernel's buffers. It is begun anew here, and
+ * not once more when the last piece of the share is told.
  */
 static void keep_share(struct poller *poller, struct uring_entry *entry)
 {
