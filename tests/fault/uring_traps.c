@@ -523,7 +523,7 @@ static void on_write_failed(evloop_write *write, int status)
     assert_int_equal(peer->heard, PIECE);
 }
 
-/* In the kernel's order the send fails first: receiving goes on only after it has been submitted. */
+/* In the kernel, the send fails first: receiving goes on only after it has been submitted. */
 TEST(what_came_before_a_connection_was_lost_is_told_before_a_send_finds_it_out)
 {
     evloop *loop = loop_new();
