@@ -51,7 +51,7 @@ typedef struct evloop_options {
                                     bytes; default 256 KiB */
     uint32_t read_buffers;     /**< how many evloop_buffer_keep() may keep at a time; default 16 */
     uint32_t receive_memory;   /**< io_uring only: what the kernel receives into, made when the
-                                    first stream reads: bytes; default 1 MiB, 32 KiB at least.
+                                    first stream reads: bytes; default 1 MiB, 16 KiB at least.
                                     Before Linux 6.12 it is four times as much, most of which is
                                     never touched. */
 } evloop_options;

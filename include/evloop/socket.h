@@ -182,7 +182,10 @@ EVLOOP_API int evloop_accept(evloop_listener *listener, evloop_stream *stream);
  */
 EVLOOP_API int evloop_accept_fd(evloop_listener *listener);
 
-/** Accepts no more until evloop_listener_resume(); connections wait in the kernel. Since 0.1.0. */
+/**
+ * Accepts no more until evloop_listener_resume(); connections wait in the kernel. (On io_uring some
+ * may have been accepted ahead: they wait in the loop.) Since 0.1.0.
+ */
 EVLOOP_API int evloop_listener_pause(evloop_listener *listener);
 /** Accepts again. Since 0.1.0. */
 EVLOOP_API int evloop_listener_resume(evloop_listener *listener);

@@ -237,7 +237,8 @@ EVLOOP_API int evloop_stream_set_watermarks(evloop_stream *stream, size_t low, s
  * Sends of at least so many bytes leave out of your memory, without a copy, where the system can do
  * that (io_uring from Linux 6.2 on, over TCP): least > 0, of use from 16 KiB or so. A write then is
  * over only when the kernel has no more use for its memory, which may be when the peer has
- * acknowledged it; what closes the stream before that resets the connection; and evloop_run() gives
+ * acknowledged it. What closes the stream or cancels one of its writes before that, or stops or
+ * closes any stream of the loop from another thread, resets the connection; and evloop_run() gives
  * -EBUSY in another thread meanwhile. Where the kernel copies in any case (to this machine, or for
  * want of a device that can do otherwise), it is found out with the first send, and the others are
  * as ever. least == 0: not any more, which is the default.

@@ -263,7 +263,7 @@ int interest_apply(struct poller *poller)
 
 bool poller_changed(const struct poller *poller)
 {
-    if (poller->backend->silent && atomic_get(&poller->fd_lent, seq_cst) &&
+    if (poller->backend->silent && poller_is(poller, POLLER_FD_LENT) &&
         poller->backend->silent(poller))
         return true;
     return poller->reopen_wanted || !list_empty(&poller->interest.changed) ||

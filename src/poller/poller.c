@@ -234,9 +234,9 @@ int poller_apply_changes(struct poller *poller)
 
 int poller_lend_fd(struct poller *poller)
 {
-    bool lent = atomic_get(&poller->fd_lent, seq_cst);
-    atomic_set(&poller->fd_lent, true, seq_cst);
-    if (!lent && atomic_get(&poller->native, seq_cst)) /* it does not tell of those yet */
+    /* relaxed: see poller_is(); the loop sees it before it waits, or is woken */
+    unsigned before = atomic_or(&poller->modes, POLLER_FD_LENT, relaxed);
+    if (before == POLLER_NATIVE) /* the descriptor does not tell of those operations yet */
         poller_wake(poller);
     return poller->fd;
 }

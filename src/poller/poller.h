@@ -213,8 +213,8 @@ struct poller {
     bool reopen_wanted;  /* the kernel holds a registration that nobody can remove */
     size_t collected;    /* native completions that are still to be told */
     struct uring *uring; /* private to the backend */
-    ATOMIC(bool) fd_lent;
-    ATOMIC(bool) native;   /* the backend has been given an operation of its own to carry out */
+    ATOMIC(unsigned)
+        modes;             /* POLLER_FD_LENT, POLLER_NATIVE: their exchanges decide who sees whom */
     size_t receive_memory; /* for receives of the kernel's: bytes */
     struct interest interest;
     struct readiness readiness;
@@ -223,6 +223,27 @@ struct poller {
 };
 
 enum { POLLER_CLOSED = 1, POLLER_USER = 2 };
+
+/* Of poller.modes. */
+enum {
+    POLLER_FD_LENT = 1, /* somebody polls poller.fd */
+    POLLER_NATIVE = 2   /* the backend has been given an operation of its own to carry out */
+};
+
+/*
+ * relaxed: of two exchanges one comes first; who comes second acts. Partners: poller_lend_fd(),
+ * poller_go_native().
+ */
+static inline bool poller_is(const struct poller *poller, unsigned mode)
+{
+    return atomic_get(&poller->modes, relaxed) & mode;
+}
+
+static inline void poller_go_native(struct poller *poller)
+{
+    if (!poller_is(poller, POLLER_NATIVE))
+        atomic_or(&poller->modes, POLLER_NATIVE, relaxed);
+}
 
 /*
  * Chooses the backend; opens nothing yet. By name or by the environment: this one, and the error if

@@ -24,7 +24,7 @@
 /* Whether an operation was started: from then on the ring is waited for. */
 static bool was_used(const struct poller *poller)
 {
-    return atomic_get(&poller->native, seq_cst);
+    return poller_is(poller, POLLER_NATIVE);
 }
 
 /* ---- entries --------------------------------------------------------------------------------- */
@@ -283,7 +283,7 @@ static int uring_wait(struct poller *poller, uint64_t timeout_ns)
     if (err)
         return err;
     uring_prepare(poller);
-    bool lent = atomic_get(&poller->fd_lent, seq_cst);
+    bool lent = poller_is(poller, POLLER_FD_LENT);
     if (!list_empty(&uring->queued)) /* there was no memory, or no room */
         timeout_ns = 0;
     err = lent ? wait_in_epoll(poller, timeout_ns) : wait_in_ring(poller, timeout_ns);
@@ -303,7 +303,7 @@ static int uring_pause(struct poller *poller)
 {
     struct uring *uring = poller->uring;
     int err = 0;
-    if (was_used(poller) && atomic_get(&poller->fd_lent, seq_cst)) {
+    if (was_used(poller) && poller_is(poller, POLLER_FD_LENT)) {
         err = uring_own(poller);
         if (!err) {
             uring_prepare(poller);

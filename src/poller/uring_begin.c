@@ -64,7 +64,7 @@ int uring_start_in(struct poller *poller, struct evloop_operation *operation, un
     struct evloop_endpoint *endpoint = operation->endpoint;
     operation->kind = kind;
     endpoint->in = operation;
-    atomic_set(&poller->native, true, seq_cst);
+    poller_go_native(poller);
     uring_queue(poller->uring, uring_entry_of(poller, endpoint), ENTRY_QUEUE_IN);
     return OPERATION_STARTED;
 }
@@ -121,7 +121,7 @@ static void start_out(struct poller *poller, struct evloop_operation *operation,
     operation->kind = kind;
     operation->endpoint->out = operation;
     entry->flags |= flags;
-    atomic_set(&poller->native, true, seq_cst);
+    poller_go_native(poller);
     uring_queue(poller->uring, entry, ENTRY_QUEUE_OUT);
 }
 
