@@ -207,15 +207,14 @@ struct poller {
     ATOMIC(int) init_result; /* 1 until the initialisation is done */
     ATOMIC(unsigned) users;  /* POLLER_CLOSED | POLLER_USER times the threads inside wait or wake */
 
-    int fd;              /* polls readable when there is an event */
-    int wake_fd;         /* private to the backend */
-    bool waits_ms;       /* private to the backend: the kernel cannot wait for ns */
-    bool reopen_wanted;  /* the kernel holds a registration that nobody can remove */
-    size_t collected;    /* native completions that are still to be told */
-    struct uring *uring; /* private to the backend */
-    ATOMIC(unsigned)
-        modes;             /* POLLER_FD_LENT, POLLER_NATIVE: their exchanges decide who sees whom */
-    size_t receive_memory; /* for receives of the kernel's: bytes */
+    int fd;                 /* polls readable when there is an event */
+    int wake_fd;            /* private to the backend */
+    bool waits_ms;          /* private to the backend: the kernel cannot wait for ns */
+    bool reopen_wanted;     /* the kernel holds a registration that nobody can remove */
+    size_t collected;       /* native completions that are still to be told */
+    struct uring *uring;    /* private to the backend */
+    ATOMIC(unsigned) modes; /* POLLER_FD_LENT, POLLER_NATIVE */
+    size_t receive_memory;  /* for receives of the kernel's: bytes */
     struct interest interest;
     struct readiness readiness;
     struct buffers buffers;
