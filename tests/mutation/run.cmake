@@ -12,7 +12,7 @@ if(UNCHANGED MATCHES "uring")
 endif()
 set(PATIENCE_S 40)
 
-foreach(list LIBRARY_SOURCES TEST_SOURCES DEFINITIONS CFLAGS LDFLAGS)
+foreach(list LIBRARY_SOURCES TEST_SOURCES TEST_OBJECTS DEFINITIONS CFLAGS LDFLAGS)
     string(REPLACE "|" ";" ${list} "${${list}}")
 endforeach()
 list(TRANSFORM DEFINITIONS PREPEND -D)
@@ -48,13 +48,23 @@ endif()
 copy_sources()
 
 set(compile "${COMPILER}" -std=c11 -O1 -w ${DEFINITIONS} -Iinclude -Isrc -Itests/support ${CFLAGS})
-run("compiling the library with the defect" ${compile} -c ${LIBRARY_SOURCES})
-file(GLOB objects "${WORK_DIR}/*.o")
-run("archiving the library with the defect" "${ARCHIVER}" rcs libevloop.a ${objects})
-file(GLOB support "${WORK_DIR}/tests/support/*.c")
-list(FILTER support EXCLUDE REGEX "/over_backend\\.c$") # a program of its own
-run("compiling the test" ${compile} -o mutant ${TEST_SOURCES} ${support} libevloop.a
-    ${LDFLAGS} -pthread)
+file(STRINGS "${PATCH}" changed REGEX "^\\+\\+\\+ b/")
+list(TRANSFORM changed REPLACE "^\\+\\+\\+ b/" "")
+if("${changed}" MATCHES "\\.h" OR "${TEST_OBJECTS}" MATCHES "/stepped/") # it has the library's sources
+    run("compiling the library with the defect" ${compile} -c ${LIBRARY_SOURCES})
+    file(GLOB objects "${WORK_DIR}/*.o")
+    run("archiving the library with the defect" "${ARCHIVER}" rcs libevloop.a ${objects})
+    file(GLOB support "${WORK_DIR}/tests/support/*.c")
+    list(FILTER support EXCLUDE REGEX "/over_backend\\.c$") # a program of its own
+    run("compiling the test" ${compile} -o mutant ${TEST_SOURCES} ${support} libevloop.a
+        ${LDFLAGS} -pthread)
+else()
+    # Nothing else sees what changed: its object stands before the library that was built.
+    run("compiling the defect" ${compile} -c ${changed})
+    file(GLOB objects "${WORK_DIR}/*.o")
+    run("linking the test" "${COMPILER}" -o mutant ${TEST_OBJECTS} ${objects} ${SUPPORT} ${LIBRARY}
+        ${LDFLAGS} -pthread)
+endif()
 
 message("--- with the defect")
 set(limit_s ${PATIENCE_S})
