@@ -1,8 +1,8 @@
 /*
  * uring_begin.c: operations are begun, and handed to the kernel in the next wait: see uring.h.
  *
- * In: multishot, until it fails or is cancelled; where the kernel ends it earlier (no buffer, a
- * full completion queue), it is queued again. Out: one send at a time, gathered when it is handed
+ * In: multishot, until it fails or is cancelled (of unix sockets: one at a time); where the kernel
+ * ends it earlier (no buffer, a full completion queue), it is queued again. Out: one send at a time, gathered when it is handed
  * to the kernel; what cannot be a request (a piece of a file, descriptors) is tried at that moment,
  * and waits for room through the ring.
  */
@@ -178,6 +178,15 @@ static bool picks_buffer(const struct evloop_operation *operation)
     return operation->kind == KIND_RECEIVE && !operation->memory;
 }
 
+/*
+ * Of a unix socket, newer kernels (6.18 was seen to) can overlook an end of the input that came
+ * together with the last bytes, when they go on receiving: a receive that is begun anew finds it.
+ */
+static bool is_one_shot(const struct uring_entry *entry)
+{
+    return entry->flags & ENTRY_FLOODS || entry->endpoint->flags & ENDPOINT_UNIX;
+}
+
 static enum uring_tag fill_in(struct poller *poller, const struct uring *uring,
                               const struct uring_entry *entry, struct io_uring_sqe *request)
 {
@@ -200,10 +209,12 @@ static enum uring_tag fill_in(struct poller *poller, const struct uring *uring,
                            operation->size < INTO_AT_ONCE ? operation->size : INTO_AT_ONCE, 0);
         return TAG_INTO;
     }
-    if (entry->flags & ENTRY_FLOODS)
+    if (is_one_shot(entry))
         io_uring_prep_recv(request, fd, NULL, poller->buffers.size, 0);
     else
         io_uring_prep_recv_multishot(request, fd, NULL, 0, 0);
+    if (entry->endpoint->flags & ENDPOINT_UNIX) /* most are begun when there is nothing */
+        request->ioprio |= IORING_RECVSEND_POLL_FIRST;
     request->flags |= IOSQE_BUFFER_SELECT;
     request->buf_group = POOL_STREAMS;
     if (uring->features.bundles)

@@ -111,12 +111,14 @@ bool uring_relieve(struct poller *poller)
     if (!uring->streams.ring || uring->streams.available > 0 || !find_floods(poller))
         return false;
     bool relieves = somebody_starves(poller) && buffers_ready(poller) == 0;
-    for (size_t i = 0; i < poller->collected; i++) {
+    for (size_t i = 0; i < poller->collected;) {
         struct uring_entry *entry = receiver_of(uring, uring_collected_at(uring, i));
-        if (!entry || !(entry->flags & ENTRY_RELIEVED))
+        if (!entry || !(entry->flags & ENTRY_RELIEVED)) {
+            i++;
             continue;
+        }
         entry->flags &= ~(unsigned)ENTRY_RELIEVED;
-        if (relieves)
+        if (relieves) /* this one may be gone then: the same place again */
             keep_share(poller, entry);
     }
     if (relieves)

@@ -305,6 +305,8 @@ bool uring_tell_messages(struct poller *poller, struct uring_entry *entry,
     struct uring *uring = poller->uring;
     struct evloop_operation *operation = entry->endpoint->in;
     unsigned count;
+    if (event->result < 0)
+        uring_give_back(poller, event);
     if (event->result < 0 && !uring_is_no_result(event->result))
         return tell_error(poller, entry, event->result);
     if (event->result < 0) {

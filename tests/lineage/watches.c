@@ -122,6 +122,16 @@ static void end_run(evloop_timer *timer)
     evloop_stop(evloop_timer_loop(timer));
 }
 
+/* The kernel may interrupt a wait of a thread for each ring that it had closed before. */
+static void wait_until_undisturbed(evloop *loop)
+{
+    for (int in_a_row = 0; in_a_row < 3;) {
+        uint64_t polls = loop_metrics(loop).polls;
+        assert_int_equal(evloop_run_for(loop, EVLOOP_MS(20)), 0);
+        in_a_row = loop_metrics(loop).polls - polls <= 2 ? in_a_row + 1 : 0;
+    }
+}
+
 TEST(stale_registrations_do_not_keep_the_loop_spinning)
 {
     sim_off();
@@ -133,6 +143,7 @@ TEST(stale_registrations_do_not_keep_the_loop_spinning)
     old = (evloop_watch){0};
     told = 0;
     assert_int_equal(evloop_watch_start(loop, &other, new_pipe[0], EVLOOP_READABLE, on_watch), 0);
+    wait_until_undisturbed(loop);
     assert_int_equal(evloop_watch_start(loop, &old, old_pipe[0], EVLOOP_READABLE, on_watch), 0);
     int duplicate = fcntl(old_pipe[0], F_DUPFD_CLOEXEC, 0);
     assert_int_equal(close(old_pipe[0]), 0);
@@ -143,8 +154,8 @@ TEST(stale_registrations_do_not_keep_the_loop_spinning)
     assert_int_equal(evloop_timer_start(loop, &timer, EVLOOP_MS(20), 0, end_run), 0);
     loop_run(loop);
     assert_int_equal(told, 0);
-    assert_true(loop_metrics(loop).polls - polls <= 10); /* interruptions count */
-    fd_write_byte(new_pipe[1]);                          /* what is still watched still works */
+    assert_true(loop_metrics(loop).polls - polls <= 4);
+    fd_write_byte(new_pipe[1]); /* what is still watched still works */
     loop_turn(loop);
     assert_int_equal(told, 1);
     assert_int_equal(evloop_watch_stop(&other), 0);
@@ -352,10 +363,10 @@ TEST(interest_is_changed_by_no_other_thread)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST_ENTRY(stale_registrations_do_not_keep_the_loop_spinning),
         TEST_ENTRY(stale_events_do_not_reach_a_successor_that_was_started_in_a_callback),
         TEST_ENTRY(
             stale_events_of_a_registration_that_cannot_be_removed_do_not_reach_its_successor),
-        TEST_ENTRY(stale_registrations_do_not_keep_the_loop_spinning),
         TEST_ENTRY(a_failed_removal_does_not_keep_the_slot),
         TEST_ENTRY(a_failed_registration_is_rolled_back),
         TEST_ENTRY(lost_wakeup_a_wake_that_went_to_a_poller_that_was_being_replaced_is_repeated),

@@ -7,7 +7,7 @@ cmake_minimum_required(VERSION 3.20)
 set(HANG_S 10)
 # Of what is put back, the most is in what epoll needs; what is not is found over it just as well.
 set(BACKEND EVLOOP_BACKEND=epoll)
-if(UNCHANGED MATCHES "uring")
+if(UNCHANGED MATCHES "uring|(plain|bundled)-buffers")
     set(BACKEND --unset=EVLOOP_BACKEND)
 endif()
 set(PATIENCE_S 40)
@@ -55,7 +55,7 @@ if("${changed}" MATCHES "\\.h" OR "${TEST_OBJECTS}" MATCHES "/stepped/") # it ha
     file(GLOB objects "${WORK_DIR}/*.o")
     run("archiving the library with the defect" "${ARCHIVER}" rcs libevloop.a ${objects})
     file(GLOB support "${WORK_DIR}/tests/support/*.c")
-    list(FILTER support EXCLUDE REGEX "/over_backend\\.c$") # a program of its own
+    list(FILTER support EXCLUDE REGEX "/(over_backend|older_buffers)\\.c$") # not every test's
     run("compiling the test" ${compile} -o mutant ${TEST_SOURCES} ${support} libevloop.a
         ${LDFLAGS} -pthread)
 else()

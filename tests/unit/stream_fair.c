@@ -13,6 +13,7 @@ struct counted {
     evloop_stream stream;
     evloop *loop;
     uint64_t heard;
+    unsigned reads; /* in this turn */
     uint64_t in_turn;
     uint64_t most; /* in any turn */
 };
@@ -23,6 +24,7 @@ static void on_read(evloop_stream *stream, ssize_t n, const void *data)
     (void)data;
     assert_true(n > 0);
     counted->heard += (size_t)n;
+    counted->reads++;
     counted->in_turn += (size_t)n;
     if (counted->in_turn > counted->most)
         counted->most = counted->in_turn;
@@ -64,6 +66,14 @@ static int bytes_waiting(int fd)
     return count;
 }
 
+/* Over io_uring, bytes that came apart are told apart, and are not more than one read's. */
+static void assert_share(const struct counted *busy)
+{
+    assert_true(busy->in_turn <= BUFFER);
+    if (strcmp(evloop_backend_name(busy->loop), "epoll") == 0)
+        assert_true(busy->reads <= 1);
+}
+
 /* There is more than one buffer of it in the first turn, and nearly always later on. */
 TEST(a_busy_stream_is_read_one_buffer_a_turn)
 {
@@ -82,15 +92,15 @@ TEST(a_busy_stream_is_read_one_buffer_a_turn)
     for (size_t round = 0; round < scaled(100); round++) {
         uint64_t before = quiet.heard;
         assert_int_equal(send(quiet_fds[1], "x", 1, 0), 1);
-        busy.in_turn = quiet.in_turn = 0;
+        busy.in_turn = busy.reads = 0;
         loop_turn(loop);
         assert_int_equal(quiet.heard, before + 1);
-        assert_true(busy.in_turn <= BUFFER);
+        assert_share(&busy);
     }
     while (busy.heard < 10 * PIECE) {
-        busy.in_turn = 0;
+        busy.in_turn = busy.reads = 0;
         loop_turn(loop);
-        assert_true(busy.in_turn <= BUFFER);
+        assert_share(&busy);
     }
     assert_in_range(busy.most, 1, BUFFER);
     assert_int_equal(evloop_stream_close(&busy.stream, NULL), 0);
