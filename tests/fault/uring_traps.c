@@ -716,7 +716,7 @@ static void on_sent(evloop_write *write, int status)
     assert_int_equal(status, 0);
 }
 
-/* Reading is begun before the write, and so it is told first. */
+/* Reading is begun before the write, and there is something to be read: so it is told first. */
 TEST(what_was_sent_before_a_fork_and_not_told_is_not_sent_again)
 {
     evloop *loop = loop_new();
@@ -725,9 +725,10 @@ TEST(what_was_sent_before_a_fork_and_not_told_is_not_sent_again)
     unsigned char heard[2 * PIECE];
     evloop_write write;
     int status;
-    peer_open_over(loop, reader, AF_UNIX);
+    peer_open_over(loop, reader, AF_INET);
     peer_open_over(loop, writer, AF_UNIX);
     net_send(reader->other, 0, PIECE);
+    wait_until(net_waiting(evloop_stream_fd(&reader->stream)) == PIECE);
     assert_int_equal(evloop_stream_read_start(&reader->stream, on_read_forks), 0);
     assert_int_equal(evloop_stream_write(&writer->stream, &write, &iov, 1, on_sent), 0);
     loop_turn(loop);

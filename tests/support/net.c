@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -151,6 +152,13 @@ void net_send(int fd, uint64_t position, size_t size)
         position += (size_t)sent;
         size -= (size_t)sent;
     }
+}
+
+int net_waiting(int fd)
+{
+    int count = 0;
+    check(ioctl(fd, FIONREAD, &count) == 0);
+    return count;
 }
 
 size_t net_receive(int fd, void *memory, size_t size)

@@ -39,6 +39,8 @@ void net_narrow(int fd);
 void net_reset(int fd);
 /** Sends size bytes of the pattern; asserts that they all went. */
 void net_send(int fd, uint64_t position, size_t size);
+/** How many bytes have come that nobody has received. */
+int net_waiting(int fd);
 /** Receives until there are so many, or the end; returns how many came. */
 size_t net_receive(int fd, void *memory, size_t size);
 

@@ -4,7 +4,6 @@
  */
 #include "net.h"
 
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum { PIECE = 1 << 20, BUFFER = 4096 };
@@ -59,13 +58,6 @@ static void counted_open(struct counted *counted, evloop *loop, int fd)
     assert_int_equal(evloop_stream_read_start(&counted->stream, on_read), 0);
 }
 
-static int bytes_waiting(int fd)
-{
-    int count = 0;
-    check(ioctl(fd, FIONREAD, &count) == 0);
-    return count;
-}
-
 /* Over io_uring, bytes that came apart are told apart, and are not more than one read's. */
 static void assert_share(const struct counted *busy)
 {
@@ -88,7 +80,7 @@ TEST(a_busy_stream_is_read_one_buffer_a_turn)
     counted_open(&busy, loop, busy_fds[0]);
     counted_open(&quiet, loop, quiet_fds[0]);
     flood_start(&flood, busy_fds[1]);
-    wait_until(bytes_waiting(busy_fds[0]) > 3 * BUFFER);
+    wait_until(net_waiting(busy_fds[0]) > 3 * BUFFER);
     for (size_t round = 0; round < scaled(100); round++) {
         uint64_t before = quiet.heard;
         assert_int_equal(send(quiet_fds[1], "x", 1, 0), 1);
