@@ -202,14 +202,31 @@ static int change_now(struct poller *poller, int fd, uint32_t generation, unsign
     return err;
 }
 
-/* What is always ready has nothing to tell: the kernel would take it, and count bytes instead. */
-static int check_kind(int fd)
+/* What is always ready has nothing to tell. The kernel would take it, and count bytes instead. */
+static bool is_file(const struct stat *status)
+{
+    return S_ISREG(status->st_mode) || S_ISDIR(status->st_mode) || S_ISBLK(status->st_mode);
+}
+
+/* The kernel has one error for all that it cannot tell of this kind of descriptor. */
+static int translate(int err, int fd, const struct stat *status, unsigned events)
+{
+    if (err != -EINVAL && err != -ENODEV && err != -EOPNOTSUPP)
+        return err;
+    if (S_ISCHR(status->st_mode) && !isatty(fd)) /* a device that is as a file */
+        return -EPERM;
+    return events & EVLOOP_PRIORITY ? -ENOTSUP : err;
+}
+
+static int add(struct poller *poller, int fd, uint32_t generation, unsigned events)
 {
     struct stat status;
     if (fstat(fd, &status) != 0)
         return -errno;
-    mode_t kind = status.st_mode & S_IFMT;
-    return kind == S_IFREG || kind == S_IFDIR || kind == S_IFBLK ? -EPERM : 0;
+    if (is_file(&status))
+        return -EPERM;
+    int err = change_now(poller, fd, generation, 0, events);
+    return translate(err, fd, &status, events);
 }
 
 /* After a wait that failed, some may be left of a descriptor that is somebody else's now. */
@@ -226,8 +243,7 @@ static int kqueue_change(struct poller *poller, int fd, uint32_t generation, uns
                          unsigned to)
 {
     forget_late(poller->kqueue, fd);
-    int err = from ? 0 : check_kind(fd);
-    return err ? err : change_now(poller, fd, generation, from, to);
+    return from ? change_now(poller, fd, generation, from, to) : add(poller, fd, generation, to);
 }
 
 /* ---- refusals -------------------------------------------------------------------------------- */
