@@ -1,0 +1,177 @@
+/*
+ * kqueue.c: the life of kqueues; see kqueue.h.
+ */
+#include "kqueue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+/* Beyond the numbers that tests look at. */
+enum { HIDDEN = 900 };
+
+/* By descriptor. Changed under the mutex. */
+static _Atomic(struct kqueue_state *) queues[QUEUES];
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static atomic_uint queue_count;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void close_raw(int fd)
+{
+    if (fd >= 0)
+        syscall(SYS_close, fd);
+}
+
+struct kqueue_state *kqueue_find(int fd)
+{
+    return fd >= 0 && fd < QUEUES ? atomic_load(&queues[fd]) : NULL;
+}
+
+static void destroy(struct kqueue_state *queue)
+{
+    for (int i = 0; i < SLOTS; i++)
+        close_raw(queue->inner[i]);
+    close_raw(queue->event_fd);
+    pthread_mutex_destroy(&queue->mutex);
+    free(queue->knotes);
+    free(queue);
+}
+
+/* ---- fork ------------------------------------------------------------------------------------ */
+
+static void each_queue(void (*fn)(struct kqueue_state *queue))
+{
+    for (int fd = 0; fd < QUEUES; fd++)
+        if (atomic_load(&queues[fd]))
+            fn(atomic_load(&queues[fd]));
+}
+
+static void lock(struct kqueue_state *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+}
+
+static void unlock(struct kqueue_state *queue)
+{
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&mutex);
+    each_queue(lock);
+}
+
+static void in_parent(void)
+{
+    each_queue(unlock);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void lose(struct kqueue_state *queue)
+{
+    atomic_store(&queues[queue->fd], NULL);
+    pthread_mutex_unlock(&queue->mutex);
+    close_raw(queue->fd);
+    destroy(queue);
+}
+
+static void in_child(void)
+{
+    each_queue(lose);
+    atomic_store(&queue_count, 0);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void catch_forks(void)
+{
+    pthread_atfork(before_fork, in_parent, in_child);
+}
+
+/* ---- open ------------------------------------------------------------------------------------ */
+
+static int hidden(long fd)
+{
+    if (fd < 0)
+        return -1;
+    long moved = syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, HIDDEN);
+    if (moved < 0)
+        return (int)fd;
+    close_raw((int)fd);
+    return (int)moved;
+}
+
+static bool put_inside(const struct kqueue_state *queue, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
+    return fd >= 0 && syscall(SYS_epoll_ctl, queue->fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static bool open_all(struct kqueue_state *queue)
+{
+    bool opened = queue->fd >= 0 && queue->fd < QUEUES;
+    for (int i = 0; i < SLOTS && opened; i++) {
+        queue->inner[i] = hidden(syscall(SYS_epoll_create1, EPOLL_CLOEXEC));
+        opened = put_inside(queue, queue->inner[i]);
+    }
+    if (opened)
+        queue->event_fd = hidden(syscall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+    return opened && put_inside(queue, queue->event_fd);
+}
+
+int kqueue(void)
+{
+    struct kqueue_state *queue = calloc(1, sizeof *queue);
+    if (!queue) {
+        errno = ENOMEM;
+        return -1;
+    }
+    pthread_once(&fork_once, catch_forks);
+    pthread_mutex_init(&queue->mutex, NULL);
+    for (int i = 0; i < SLOTS; i++)
+        queue->inner[i] = -1;
+    queue->event_fd = -1;
+    queue->fd = (int)syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
+    if (!open_all(queue)) {
+        int err = queue->fd >= QUEUES ? EMFILE : errno;
+        close_raw(queue->fd);
+        destroy(queue);
+        errno = err;
+        return -1;
+    }
+    pthread_mutex_lock(&mutex);
+    atomic_store(&queues[queue->fd], queue);
+    atomic_fetch_add(&queue_count, 1);
+    pthread_mutex_unlock(&mutex);
+    return queue->fd;
+}
+
+/* ---- closed ---------------------------------------------------------------------------------- */
+
+/* "Calling close() on a file descriptor will remove any kevents that reference the descriptor." */
+static void forget(int fd)
+{
+    pthread_mutex_lock(&mutex);
+    struct kqueue_state *own = kqueue_find(fd);
+    if (own) {
+        atomic_store(&queues[fd], NULL);
+        atomic_fetch_sub(&queue_count, 1);
+        destroy(own);
+    }
+    for (int i = 0; i < QUEUES && atomic_load(&queue_count) > 0; i++)
+        if (atomic_load(&queues[i]))
+            filter_forget(atomic_load(&queues[i]), fd);
+    pthread_mutex_unlock(&mutex);
+}
+
+int close(int fd);
+
+int close(int fd)
+{
+    if (fd >= 0 && atomic_load(&queue_count) > 0)
+        forget(fd);
+    return (int)syscall(SYS_close, fd);
+}
