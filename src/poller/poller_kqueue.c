@@ -215,7 +215,7 @@ static int translate(int err, int fd, const struct stat *status, unsigned events
         return err;
     if (S_ISCHR(status->st_mode) && !isatty(fd)) /* a device that is as a file */
         return -EPERM;
-    return events & EVLOOP_PRIORITY ? -ENOTSUP : err;
+    return events & EVLOOP_PRIORITY && !(events & INTEREST_EDGE) ? -ENOTSUP : err;
 }
 
 static int add(struct poller *poller, int fd, uint32_t generation, unsigned events)

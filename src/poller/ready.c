@@ -67,10 +67,11 @@ static unsigned events_of(const struct evloop_endpoint *endpoint, unsigned asked
 {
     if (endpoint->flags & ENDPOINT_LISTENER)
         return asked & ASKED_IN ? EVLOOP_READABLE : 0;
+    const unsigned urgent_data = ENDPOINT_SOCKET | ENDPOINT_STREAM; /* what both are can have it */
     unsigned events = asked ? INTEREST_EDGE : 0;
     if (asked & ASKED_IN)
         events |= EVLOOP_READABLE | EVLOOP_DISCONNECT;
-    if (asked & ASKED_IN && endpoint->flags & ENDPOINT_STREAM)
+    if (asked & ASKED_IN && (endpoint->flags & urgent_data) == urgent_data)
         events |= EVLOOP_PRIORITY;
     if (asked & ASKED_OUT)
         events |= EVLOOP_WRITABLE;

@@ -17,7 +17,7 @@
 static const short filters[SLOTS] = {EVFILT_READ, EVFILT_WRITE, EVFILT_EXCEPT};
 static const uint32_t asked[SLOTS] = {EPOLLIN | EPOLLRDHUP, EPOLLOUT, EPOLLPRI};
 
-enum { AT_ONCE = 64, OF_THE_USER = EV_CLEAR | EV_ONESHOT | EV_DISPATCH | EV_DISABLE };
+enum { AT_ONCE = 256, OF_THE_USER = EV_CLEAR | EV_ONESHOT | EV_DISPATCH | EV_DISABLE };
 
 int filter_slot(short filter)
 {
