@@ -53,8 +53,11 @@ if(EVLOOP_TEST_KQUEUE)
         src/poller/backends_kqueue.c
         src/poller/clock.c
         src/poller/descriptor_linux.c
+        src/poller/make_guarded.c
+        src/poller/message_each.c
         src/poller/message_linux.c
         src/poller/poller_kqueue.c
+        src/poller/sigpipe_wait.c
         src/poller/socket_dgram_linux.c
         src/poller/socket_linux.c
         src/poller/transfer_linux.c
@@ -74,8 +77,11 @@ elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         src/poller/backends_linux.c
         src/poller/clock.c
         src/poller/descriptor_linux.c
+        src/poller/make_atomic.c
+        src/poller/message_batch.c
         src/poller/message_linux.c
         src/poller/poller_epoll.c
+        src/poller/sigpipe_timed.c
         src/poller/socket_dgram_linux.c
         src/poller/socket_linux.c
         src/poller/transfer_linux.c

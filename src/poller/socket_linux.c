@@ -4,35 +4,11 @@
 #include "poller/socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <netinet/tcp.h>
-#include <unistd.h>
 
 /* The kernel's own limits, which no header tells. */
 enum { KEEPALIVE_IDLE_MAX = 32767, KEEPALIVE_INTERVAL_MAX = 32767, KEEPALIVE_COUNT_MAX = 127 };
-
-int socket_open(int family, int type)
-{
-    int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return fd < 0 ? -errno : fd;
-}
-
-int socket_pair(int fds[2])
-{
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        return -errno;
-    if (fcntl(pair[0], F_SETFL, O_RDWR | O_NONBLOCK) != 0) {
-        int err = -errno;
-        close(pair[0]);
-        close(pair[1]);
-        return err;
-    }
-    fds[0] = pair[0];
-    fds[1] = pair[1];
-    return 0;
-}
 
 int socket_family(int fd)
 {

@@ -1,0 +1,24 @@
+/*
+ * sockaddr.h: addresses that say how long they are.
+ */
+#ifndef UTIL_SOCKADDR_H
+#define UTIL_SOCKADDR_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+/* Linux has no such member; elsewhere the kernel fills it in where it tells an address. */
+#ifdef SIN6_LEN
+static inline void sockaddr_set_length(struct sockaddr *address, size_t size)
+{
+    address->sa_len = (__typeof__(address->sa_len))size;
+}
+#else
+static inline void sockaddr_set_length(struct sockaddr *address, size_t size)
+{
+    (void)address;
+    (void)size;
+}
+#endif
+
+#endif
