@@ -13,7 +13,6 @@
 static _Atomic(struct kqueue_state *) queues[QUEUES];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint queue_count;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
 struct kqueue_state *kqueue_find(int fd)
 {
@@ -83,7 +82,8 @@ static void in_child(void)
     pthread_mutex_unlock(&mutex);
 }
 
-static void catch_forks(void)
+/* Before there is anything that could fork, or that a test could count. */
+__attribute__((constructor)) static void catch_forks(void)
 {
     pthread_atfork(before_fork, in_parent, in_child);
 }
@@ -115,7 +115,6 @@ int kqueue(void)
         errno = ENOMEM;
         return -1;
     }
-    pthread_once(&fork_once, catch_forks);
     pthread_mutex_init(&queue->mutex, NULL);
     for (int i = 0; i < SLOTS; i++)
         queue->inner[i] = -1;
