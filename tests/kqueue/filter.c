@@ -156,7 +156,7 @@ static void ring(const struct kqueue_state *queue)
 static struct user *find_user(struct kqueue_state *queue, uintptr_t ident)
 {
     for (int i = 0; i < USERS; i++)
-        if (queue->users[i].knote.used && queue->users[i].ident == ident)
+        if (atomic_load(&queue->users[i].used) && atomic_load(&queue->users[i].ident) == ident)
             return &queue->users[i];
     return NULL;
 }
@@ -164,7 +164,7 @@ static struct user *find_user(struct kqueue_state *queue, uintptr_t ident)
 static struct user *new_user(struct kqueue_state *queue)
 {
     for (int i = 0; i < USERS; i++)
-        if (!queue->users[i].knote.used)
+        if (!atomic_load(&queue->users[i].used))
             return &queue->users[i];
     return NULL;
 }
@@ -189,16 +189,18 @@ int filter_apply_user(struct kqueue_state *queue, const struct kevent *change)
     if (!user)
         return ENOMEM;
     if (change->flags & EV_DELETE) {
-        user->knote.used = false;
+        atomic_store(&user->used, false);
         atomic_store(&user->triggered, false);
         return 0;
     }
     if (change->flags & EV_ADD) {
-        user->ident = change->ident;
-        if (!user->knote.used)
+        if (!atomic_load(&user->used)) {
             user->knote.flags = change->flags & OF_THE_USER;
+            atomic_store(&user->triggered, false);
+        }
         user->knote.udata = change->udata;
-        user->knote.used = true;
+        atomic_store(&user->ident, change->ident);
+        atomic_store(&user->used, true);
     }
     if (change->flags & EV_DISABLE)
         user->knote.flags |= EV_DISABLE;
@@ -216,7 +218,7 @@ static int collect_users(struct kqueue_state *queue, struct kevent *events, int 
         return 0;
     for (int i = 0; i < USERS; i++) {
         struct user *user = &queue->users[i];
-        if (!user->knote.used || disabled(&user->knote) || !atomic_load(&user->triggered))
+        if (!atomic_load(&user->used) || disabled(&user->knote) || !atomic_load(&user->triggered))
             continue;
         if (n == count) {
             ring(queue);
@@ -228,7 +230,7 @@ static int collect_users(struct kqueue_state *queue, struct kevent *events, int 
         else
             ring(queue);
         if (user->knote.flags & EV_ONESHOT)
-            user->knote.used = false;
+            atomic_store(&user->used, false);
         if (user->knote.flags & EV_DISPATCH)
             user->knote.flags |= EV_DISABLE;
     }

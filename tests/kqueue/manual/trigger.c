@@ -104,6 +104,29 @@ TEST(a_trigger_wakes_a_wait_of_another_thread_and_happens_before_its_return)
     close(waiter.queue);
 }
 
+static void *trigger_often(void *arg)
+{
+    const struct waiter *waiter = arg;
+    for (int i = 0; i < 100; i++)
+        check(trigger(waiter->queue) == 0);
+    return NULL;
+}
+
+TEST(a_trigger_does_not_meet_a_change_of_another_thread)
+{
+    struct waiter waiter = {.queue = kqueue()};
+    pthread_t thread;
+    changed(waiter.queue, IDENT, EVFILT_USER, EV_ADD | EV_CLEAR);
+    thread_start(&thread, trigger_often, &waiter);
+    for (int i = 0; i < 100; i++) {
+        changed(waiter.queue, IDENT + 1, EVFILT_USER, EV_ADD | EV_CLEAR);
+        changed(waiter.queue, IDENT + 1, EVFILT_USER, EV_DELETE);
+    }
+    thread_join(thread);
+    told_one(waiter.queue, IDENT, EVFILT_USER);
+    close(waiter.queue);
+}
+
 static void *wait_for_read(void *arg)
 {
     const struct waiter *waiter = arg;
@@ -231,6 +254,7 @@ int main(void)
         TEST_ENTRY(a_trigger_of_what_is_not_there_fails),
         TEST_ENTRY(a_trigger_while_it_is_disabled_is_told_when_it_is_enabled),
         TEST_ENTRY(a_trigger_wakes_a_wait_of_another_thread_and_happens_before_its_return),
+        TEST_ENTRY(a_trigger_does_not_meet_a_change_of_another_thread),
         TEST_ENTRY(a_change_of_another_thread_is_told_to_a_wait_that_is_under_way),
         TEST_ENTRY(a_signal_handler_triggers_whatever_its_thread_does),
         TEST_ENTRY(a_signal_interrupts_the_wait_after_the_changes),
