@@ -15,7 +15,7 @@ static int apply(struct kqueue_state *queue, const struct kevent *change)
     bool user = change->filter == EVFILT_USER;
     if (slot < 0 && !user)
         return EINVAL;
-    if (user && change->fflags & NOTE_TRIGGER && !(change->flags & (EV_ADD | EV_DELETE)))
+    if (user && change->fflags & NOTE_TRIGGER && change->flags == 0)
         return filter_trigger(queue, change); /* perhaps in a signal handler */
     pthread_mutex_lock(&queue->mutex);
     int err =
@@ -85,9 +85,9 @@ static int collect(struct kqueue_state *queue, struct kevent *events, int event_
 }
 
 /* 1: there may be something; 0: the time is over; -1: errno. */
-static int sleep_until(const struct kqueue_state *queue, const struct timespec *deadline)
+static int sleep_until(int fd, const struct timespec *deadline)
 {
-    struct pollfd readable = {.fd = queue->fd, .events = POLLIN};
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
     struct timespec left;
     if (deadline) {
         struct timespec time = now();
@@ -114,7 +114,7 @@ int kevent(int fd, const struct kevent *changes, int change_count, struct kevent
     if (timeout)
         deadline = sum(now(), timeout, 1);
     while ((n = collect(queue, events, event_count)) == 0 && !at_once) {
-        int awake = sleep_until(queue, timeout ? &deadline : NULL);
+        int awake = sleep_until(fd, timeout ? &deadline : NULL);
         if (awake < 0)
             return -1;
         at_once = awake == 0;

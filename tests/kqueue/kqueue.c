@@ -4,26 +4,16 @@
 #include "kqueue.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-/* Beyond the numbers that tests look at. */
-enum { HIDDEN = 900 };
-
 /* By descriptor. Changed under the mutex. */
 static _Atomic(struct kqueue_state *) queues[QUEUES];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint queue_count;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-
-static void close_raw(int fd)
-{
-    if (fd >= 0)
-        syscall(SYS_close, fd);
-}
+static atomic_int end; /* there are none from here on */
 
 struct kqueue_state *kqueue_find(int fd)
 {
@@ -33,8 +23,8 @@ struct kqueue_state *kqueue_find(int fd)
 static void destroy(struct kqueue_state *queue)
 {
     for (int i = 0; i < SLOTS; i++)
-        close_raw(queue->inner[i]);
-    close_raw(queue->event_fd);
+        descriptor_drop(queue->inner[i]);
+    descriptor_drop(queue->event_fd);
     pthread_mutex_destroy(&queue->mutex);
     free(queue->knotes);
     free(queue);
@@ -44,9 +34,11 @@ static void destroy(struct kqueue_state *queue)
 
 static void each_queue(void (*fn)(struct kqueue_state *queue))
 {
-    for (int fd = 0; fd < QUEUES; fd++)
-        if (atomic_load(&queues[fd]))
-            fn(atomic_load(&queues[fd]));
+    for (int fd = 0; fd < atomic_load(&end); fd++) {
+        struct kqueue_state *queue = atomic_load(&queues[fd]);
+        if (queue && queue->fd == fd)
+            fn(queue);
+    }
 }
 
 static void lock(struct kqueue_state *queue)
@@ -71,38 +63,33 @@ static void in_parent(void)
     pthread_mutex_unlock(&mutex);
 }
 
-static void lose(struct kqueue_state *queue)
+static void lose(void)
 {
-    atomic_store(&queues[queue->fd], NULL);
-    pthread_mutex_unlock(&queue->mutex);
-    close_raw(queue->fd);
-    destroy(queue);
+    for (int fd = 0; fd < atomic_load(&end); fd++) {
+        struct kqueue_state *queue = atomic_exchange(&queues[fd], NULL);
+        if (!queue)
+            continue;
+        descriptor_drop(fd);
+        if (--queue->numbers == 0)
+            destroy(queue);
+    }
 }
 
 static void in_child(void)
 {
-    each_queue(lose);
+    each_queue(unlock);
+    lose();
     atomic_store(&queue_count, 0);
     pthread_mutex_unlock(&mutex);
 }
 
-static void catch_forks(void)
+/* Before there is anything that could fork, or that a test could count. */
+__attribute__((constructor)) static void catch_forks(void)
 {
     pthread_atfork(before_fork, in_parent, in_child);
 }
 
 /* ---- open ------------------------------------------------------------------------------------ */
-
-static int hidden(long fd)
-{
-    if (fd < 0)
-        return -1;
-    long moved = syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, HIDDEN);
-    if (moved < 0)
-        return (int)fd;
-    close_raw((int)fd);
-    return (int)moved;
-}
 
 static bool put_inside(const struct kqueue_state *queue, int fd)
 {
@@ -114,11 +101,11 @@ static bool open_all(struct kqueue_state *queue)
 {
     bool opened = queue->fd >= 0 && queue->fd < QUEUES;
     for (int i = 0; i < SLOTS && opened; i++) {
-        queue->inner[i] = hidden(syscall(SYS_epoll_create1, EPOLL_CLOEXEC));
+        queue->inner[i] = descriptor_hide(syscall(SYS_epoll_create1, EPOLL_CLOEXEC));
         opened = put_inside(queue, queue->inner[i]);
     }
     if (opened)
-        queue->event_fd = hidden(syscall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+        queue->event_fd = descriptor_hide(syscall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
     return opened && put_inside(queue, queue->event_fd);
 }
 
@@ -129,7 +116,6 @@ int kqueue(void)
         errno = ENOMEM;
         return -1;
     }
-    pthread_once(&fork_once, catch_forks);
     pthread_mutex_init(&queue->mutex, NULL);
     for (int i = 0; i < SLOTS; i++)
         queue->inner[i] = -1;
@@ -137,41 +123,63 @@ int kqueue(void)
     queue->fd = (int)syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
     if (!open_all(queue)) {
         int err = queue->fd >= QUEUES ? EMFILE : errno;
-        close_raw(queue->fd);
+        descriptor_drop(queue->fd);
         destroy(queue);
         errno = err;
         return -1;
     }
-    pthread_mutex_lock(&mutex);
-    atomic_store(&queues[queue->fd], queue);
-    atomic_fetch_add(&queue_count, 1);
-    pthread_mutex_unlock(&mutex);
-    return queue->fd;
+    return kqueue_number(queue, queue->fd);
 }
 
-/* ---- closed ---------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+int kqueue_number(struct kqueue_state *queue, int fd)
+{
+    if (fd < 0)
+        return fd;
+    if (fd >= QUEUES) {
+        descriptor_drop(fd);
+        errno = EMFILE;
+        return -1;
+    }
+    pthread_mutex_lock(&mutex);
+    atomic_store(&queues[fd], queue);
+    queue->numbers++;
+    if (fd >= atomic_load(&end))
+        atomic_store(&end, fd + 1);
+    atomic_fetch_add(&queue_count, 1);
+    pthread_mutex_unlock(&mutex);
+    return fd;
+}
+
+static int other_number(const struct kqueue_state *queue)
+{
+    int fd = 0;
+    while (atomic_load(&queues[fd]) != queue)
+        fd++;
+    return fd;
+}
+
+static void lose_number(struct kqueue_state *queue, int fd)
+{
+    atomic_store(&queues[fd], NULL);
+    atomic_fetch_sub(&queue_count, 1);
+    if (--queue->numbers == 0)
+        destroy(queue);
+    else if (queue->fd == fd)
+        queue->fd = other_number(queue);
+}
 
 /* "Calling close() on a file descriptor will remove any kevents that reference the descriptor." */
-static void forget(int fd)
+void kqueue_forget(int fd)
 {
+    if (fd < 0 || atomic_load(&queue_count) == 0)
+        return;
     pthread_mutex_lock(&mutex);
-    struct kqueue_state *own = kqueue_find(fd);
-    if (own) {
-        atomic_store(&queues[fd], NULL);
-        atomic_fetch_sub(&queue_count, 1);
-        destroy(own);
-    }
-    for (int i = 0; i < QUEUES && atomic_load(&queue_count) > 0; i++)
+    if (kqueue_find(fd))
+        lose_number(kqueue_find(fd), fd);
+    for (int i = 0; i < atomic_load(&end) && atomic_load(&queue_count) > 0; i++)
         if (atomic_load(&queues[i]))
             filter_forget(atomic_load(&queues[i]), fd);
     pthread_mutex_unlock(&mutex);
-}
-
-int close(int fd);
-
-int close(int fd)
-{
-    if (fd >= 0 && atomic_load(&queue_count) > 0)
-        forget(fd);
-    return (int)syscall(SYS_close, fd);
 }

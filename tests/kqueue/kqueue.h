@@ -6,8 +6,8 @@
  * filters of one descriptor are told apart, level-triggered or not (EPOLLET). Whether something is
  * still so when it is retrieved, the kernel looks itself.
  *
- * close() is caught, to drop what is registered of a descriptor, and what belongs to a kqueue. In a
- * fork's child there is none of them.
+ * close() and the dup() family are caught (descriptors.c), to drop what is registered of a number,
+ * and to know the kqueue by all its numbers. In a fork's child there is none of them.
  *
  * All calls to the kernel go through syscall(): tests count those of the library, and let them fail.
  */
@@ -35,14 +35,17 @@ struct knote {
     void *udata;
 };
 
+/* What is atomic is looked at without the mutex. */
 struct user {
     struct knote knote;
-    uintptr_t ident;
+    atomic_bool used;
+    atomic_uintptr_t ident;
     atomic_bool triggered;
 };
 
 struct kqueue_state {
-    int fd;
+    int fd;           /* one of its numbers */
+    unsigned numbers; /* how many it has */
     int inner[SLOTS];
     int event_fd;
     unsigned first_slot; /* that is looked at; each in turn */
@@ -54,6 +57,16 @@ struct kqueue_state {
 
 /* NULL: no kqueue has this descriptor. Signal-safe. */
 struct kqueue_state *kqueue_find(int fd);
+
+/* What is registered of this number is dropped; and the kqueue, if it was its last one. */
+void kqueue_forget(int fd);
+/* The number is one more of this kqueue. */
+int kqueue_number(struct kqueue_state *queue, int fd);
+
+/* Behind the back of what is caught. */
+void descriptor_drop(int fd);
+/* Moved beyond the numbers that tests look at. */
+int descriptor_hide(long fd);
 
 /* The knote of a descriptor; NULL: there is none. With the mutex. */
 struct knote *kqueue_knote(struct kqueue_state *queue, uintptr_t fd, enum slot slot);
