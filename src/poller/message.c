@@ -177,7 +177,7 @@ static void take(struct message_room *room, unsigned i)
 {
     struct msghdr *header = &room->headers[i].msg_hdr;
     evloop_datagram *datagram = &room->datagrams[i];
-    datagram->size = room->headers[i].msg_len;
+    datagram->size = (size_t)room->headers[i].msg_len;
     ((evloop_address *)(uintptr_t)datagram->peer)->size = header->msg_namelen;
     message_read_header(header, room->format.port, datagram, &room->locals[i]);
 }

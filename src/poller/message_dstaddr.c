@@ -2,6 +2,8 @@
  * message_dstaddr.c: where messages of v4 came in, in two parts, and from where they go; see
  * message_system.h.
  */
+#include <sys/types.h> /* first: if_dl.h needs it */
+
 #include <net/if_dl.h>
 #include <string.h>
 

@@ -13,14 +13,17 @@ static void take_pktinfo(struct cmsghdr *part, evloop_datagram *datagram, evloop
     struct in_pktinfo info;
     memcpy(&info, CMSG_DATA(part), sizeof info);
     bool group = IN_MULTICAST(ntohl(info.ipi_addr.s_addr));
-    message_set_local(datagram, local, group ? info.ipi_addr : info.ipi_spec_dst, port);
+    struct in_addr host = group ? info.ipi_addr : info.ipi_spec_dst;
+    if (host.s_addr != INADDR_BROADCAST)
+        message_set_local(datagram, local, host, port);
     datagram->interface_index = info.ipi_ifindex;
 }
 
 void message_take_part(struct cmsghdr *part, evloop_datagram *datagram, evloop_address *local,
                        uint16_t port)
 {
-    if (message_part_is(part, IPPROTO_IP, IP_PKTINFO))
+    if (message_part_is(part, IPPROTO_IP, IP_PKTINFO) ||
+        message_part_is(part, IPPROTO_IP, IP_RECVPKTINFO))
         take_pktinfo(part, datagram, local, port);
     else
         message_take_byte(part, datagram);

@@ -2,20 +2,22 @@
  * sigpipe.h: writing to what nobody reads any more is an error, and not a signal that ends the
  * program.
  *
- * Darwin sends the signal to the process, whichever thread has written, so that no thread can hold
- * it back: there it is forbidden to the descriptor, once. The others send it to the thread: sockets
- * are told with every send, and it is held back from the thread while it writes to anything else.
+ * Darwin and NetBSD send the signal to the process, whichever thread has written, so that no thread
+ * can hold it back: there it is forbidden to the descriptor, once. The others send it to the thread:
+ * sockets are told with every send, and it is held back from the thread while it writes to anything
+ * else.
  */
 #ifndef POLLER_SIGPIPE_H
 #define POLLER_SIGPIPE_H
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#ifdef __APPLE__
+#ifdef F_SETNOSIGPIPE
 
-enum { SEND_FLAGS = 0 }; /* older kernels do not know MSG_NOSIGNAL */
+enum { SEND_FLAGS = 0 };
 
 /* A descriptor that is to be written to; its description's, for good. */
 int sigpipe_forbid(int fd);

@@ -1,5 +1,5 @@
 /*
- * sigpipe_darwin.c: SIGPIPE is a property of descriptions; see sigpipe.h.
+ * sigpipe_forbid.c: SIGPIPE as a property of descriptions; see sigpipe.h.
  */
 #include "poller/sigpipe.h"
 
