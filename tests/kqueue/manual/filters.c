@@ -104,6 +104,17 @@ TEST(write_that_is_cleared_is_not_told_again_for_what_arrives)
     close(queue);
 }
 
+/* "Note that this filter is not supported for vnodes." */
+TEST(write_is_not_supported_for_files)
+{
+    FILE *file = tmpfile();
+    int queue = kqueue();
+    assert_non_null(file);
+    assert_int_equal(change(queue, fileno(file), EVFILT_WRITE, EV_ADD, 0, NULL), EINVAL);
+    fclose(file);
+    close(queue);
+}
+
 /* ---- ends and errors ------------------------------------------------------------------------- */
 
 /* "If the read direction of the socket has shutdown, then the filter also sets EV_EOF in flags. It
@@ -344,6 +355,7 @@ int main(void)
         TEST_ENTRY(arrivals_before_the_retrieval_are_told_together),
         TEST_ENTRY(write_is_told_of_room_and_again_when_there_was_none),
         TEST_ENTRY(write_that_is_cleared_is_not_told_again_for_what_arrives),
+        TEST_ENTRY(write_is_not_supported_for_files),
         TEST_ENTRY(the_end_of_a_socket_is_told_with_data_still_to_be_read),
         TEST_ENTRY(the_end_of_a_pipe_is_told_when_the_last_writer_is_gone),
         TEST_ENTRY(write_is_told_of_the_end_when_the_reader_is_gone),
