@@ -7,8 +7,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#ifdef EVFILT_USER
-
 enum { IDENT = 7 };
 
 static int trigger(int queue)
@@ -244,11 +242,8 @@ TEST(a_signal_interrupts_the_wait_after_the_changes)
     close(waiter.queue);
 }
 
-#endif
-
 int main(void)
 {
-#ifdef EVFILT_USER
     const struct CMUnitTest tests[] = {
         TEST_ENTRY(triggers_are_told_once_and_again_after_the_next_one),
         TEST_ENTRY(a_trigger_that_is_not_cleared_lasts),
@@ -261,7 +256,4 @@ int main(void)
         TEST_ENTRY(a_signal_interrupts_the_wait_after_the_changes),
     };
     return RUN_TESTS("kqueue-trigger", tests);
-#else
-    return EVLOOP_TEST_SKIPPED;
-#endif
 }
