@@ -61,8 +61,8 @@ TEST(arrivals_before_the_retrieval_are_told_together)
     close(queue);
 }
 
-/* "Returns whenever it is possible to write to the descriptor. Data will contain the amount of space
- * remaining in the write buffer." */
+/* "Returns whenever it is possible to write to the descriptor. For sockets, pipes and fifos, data
+ * will contain the amount of space remaining in the write buffer." */
 static void check_room(int fds[2], int queue)
 {
     changed(queue, fds[1], EVFILT_WRITE, EV_ADD | EV_CLEAR);
@@ -104,7 +104,7 @@ TEST(write_that_is_cleared_is_not_told_again_for_what_arrives)
     close(queue);
 }
 
-/* "Note that this filter is not supported for vnodes." */
+/* "Note that this filter is not supported for vnodes or BPF devices." */
 TEST(write_is_not_supported_for_files)
 {
     FILE *file = tmpfile();
@@ -117,8 +117,8 @@ TEST(write_is_not_supported_for_files)
 
 /* ---- ends and errors ------------------------------------------------------------------------- */
 
-/* "If the read direction of the socket has shutdown, then the filter also sets EV_EOF in flags. It
- * is possible for EOF to be returned (indicating the connection is gone) while there is still data
+/* "If the read direction of the socket has shutdown, then the filter also sets EV_EOF in flags
+ * ... It is possible for EOF to be returned (indicating the connection is gone) while there is still data
  * pending in the socket buffer." */
 static void check_half_close(int fds[2])
 {
@@ -289,8 +289,8 @@ TEST(an_error_of_datagrams_is_told_as_readable_without_an_end)
 
 /* ---- listeners, urgent data ------------------------------------------------------------------ */
 
-/* "Sockets which have previously been passed to listen() return when there is an incoming connection
- * pending. Data contains the size of the listen backlog." */
+/* "Sockets which have previously been passed to listen() return when there is an incoming
+ * connection pending. data contains the size of the listen backlog." */
 TEST(a_listener_is_told_of_connections_and_counts_them)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
@@ -317,7 +317,7 @@ TEST(a_listener_is_told_of_connections_and_counts_them)
 }
 
 #ifdef NOTE_OOB
-/* Darwin's page: "With NOTE_OOB the filter returns whenever there is out-of-band data". */
+/* FreeBSD has none of it: told as long as there is out-of-band data, and of that alone. */
 TEST(urgent_data_is_told_and_an_end_is_not_urgent)
 {
     int queue = kqueue(), fds[2];
