@@ -118,8 +118,8 @@ TEST(write_is_not_supported_for_files)
 /* ---- ends and errors ------------------------------------------------------------------------- */
 
 /* "If the read direction of the socket has shutdown, then the filter also sets EV_EOF in flags
- * ... It is possible for EOF to be returned (indicating the connection is gone) while there is still data
- * pending in the socket buffer." */
+ * ... It is possible for EOF to be returned (indicating the connection is gone) while there is
+ * still data pending in the socket buffer." */
 static void check_half_close(int fds[2])
 {
     int queue = kqueue();
