@@ -189,7 +189,8 @@ struct poller_backend {
     int (*change)(struct poller *poller, int fd, uint32_t generation, unsigned from, unsigned to);
     /*
      * The same, but the kernel may learn of it with the wait that follows, and a refusal comes by
-     * interest_refused(). NULL: it is told at once.
+     * interest_refused(): an error is not this change's, which is to be asked for again. NULL: it
+     * is told at once.
      */
     int (*change_later)(struct poller *poller, int fd, uint32_t generation, unsigned from,
                         unsigned to);
