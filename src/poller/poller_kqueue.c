@@ -145,15 +145,16 @@ static void put(struct change_list *list, kqueue_filter filter, kqueue_flags fla
 }
 
 /*
- * What is wanted is added in any case, for the descriptor may have been closed, and its number have
- * come back. Not every system changes the trigger of what is there.
+ * What is level-triggered is added in any case: the descriptor may have been closed, and its number
+ * have come back. What is cleared when told would be told once more. Not every system changes the
+ * trigger of what is there.
  */
 static void change_filter(struct change_list *list, kqueue_filter filter, unsigned notes,
                           enum trigger from, enum trigger to)
 {
     if (from != NONE && from != to)
         put(list, filter, EV_DELETE, 0);
-    if (to != NONE)
+    if (to != NONE && (to != from || to == LEVEL))
         put(list, filter, to == CLEAR ? EV_ADD | EV_CLEAR : EV_ADD, notes);
 }
 
@@ -329,6 +330,14 @@ static void tell_end_again(struct poller *poller, const struct kevent *event)
     (void)kqueue_submit(poller->fd, changes, list.count);
 }
 
+/* Nobody's. The descriptor's other filters may be somebody's. */
+static void remove_filter(const struct poller *poller, const struct kevent *event)
+{
+    struct kevent change = *event;
+    change.flags = EV_DELETE;
+    (void)kqueue_submit(poller->fd, &change, 1);
+}
+
 static int take(struct poller *poller, const struct kevent *event)
 {
     if (event->flags & EV_ERROR)
@@ -336,10 +345,11 @@ static int take(struct poller *poller, const struct kevent *event)
     if (kqueue_take_wake(poller, event))
         return 0;
     int fd = (int)event->ident;
-    if (!interest_collect(poller, fd, (uint32_t)(uintptr_t)event->udata, events_of(event)))
-        remove_all(poller, fd);
-    else
+    uint32_t generation = (uint32_t)(uintptr_t)event->udata;
+    if (interest_collect(poller, fd, generation, events_of(event)))
         tell_end_again(poller, event);
+    else
+        remove_filter(poller, event);
     return 0;
 }
 
