@@ -62,7 +62,7 @@ static void counted_open(struct counted *counted, evloop *loop, int fd)
 static void assert_share(const struct counted *busy)
 {
     assert_true(busy->in_turn <= BUFFER);
-    if (strcmp(evloop_backend_name(busy->loop), "epoll") == 0)
+    if (strcmp(evloop_backend_name(busy->loop), "uring") != 0)
         assert_true(busy->reads <= 1);
 }
 
