@@ -2,6 +2,7 @@
  * filter.c: the filters, which say whether there is something to be told; see kqueue.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -39,7 +40,7 @@ static int control(const struct kqueue_state *queue, uintptr_t fd, enum slot slo
                    const struct knote *knote)
 {
     struct epoll_event event = {.events = asked[slot], .data = {.u64 = fd}};
-    if (knote->flags & EV_CLEAR)
+    if (knote->flags & EV_CLEAR || slot == SLOT_EXCEPT)
         event.events |= EPOLLET;
     return syscall(SYS_epoll_ctl, queue->inner[slot], operation, (int)fd, &event) == 0 ? 0 : errno;
 }
@@ -155,7 +156,7 @@ static void ring(const struct kqueue_state *queue)
 static struct user *find_user(struct kqueue_state *queue, uintptr_t ident)
 {
     for (int i = 0; i < USERS; i++)
-        if (queue->users[i].knote.used && queue->users[i].ident == ident)
+        if (atomic_load(&queue->users[i].used) && atomic_load(&queue->users[i].ident) == ident)
             return &queue->users[i];
     return NULL;
 }
@@ -163,7 +164,7 @@ static struct user *find_user(struct kqueue_state *queue, uintptr_t ident)
 static struct user *new_user(struct kqueue_state *queue)
 {
     for (int i = 0; i < USERS; i++)
-        if (!queue->users[i].knote.used)
+        if (!atomic_load(&queue->users[i].used))
             return &queue->users[i];
     return NULL;
 }
@@ -188,16 +189,18 @@ int filter_apply_user(struct kqueue_state *queue, const struct kevent *change)
     if (!user)
         return ENOMEM;
     if (change->flags & EV_DELETE) {
-        user->knote.used = false;
+        atomic_store(&user->used, false);
         atomic_store(&user->triggered, false);
         return 0;
     }
     if (change->flags & EV_ADD) {
-        user->ident = change->ident;
-        if (!user->knote.used)
+        if (!atomic_load(&user->used)) {
             user->knote.flags = change->flags & OF_THE_USER;
+            atomic_store(&user->triggered, false);
+        }
         user->knote.udata = change->udata;
-        user->knote.used = true;
+        atomic_store(&user->ident, change->ident);
+        atomic_store(&user->used, true);
     }
     if (change->flags & EV_DISABLE)
         user->knote.flags |= EV_DISABLE;
@@ -215,7 +218,7 @@ static int collect_users(struct kqueue_state *queue, struct kevent *events, int 
         return 0;
     for (int i = 0; i < USERS; i++) {
         struct user *user = &queue->users[i];
-        if (!user->knote.used || disabled(&user->knote) || !atomic_load(&user->triggered))
+        if (!atomic_load(&user->used) || disabled(&user->knote) || !atomic_load(&user->triggered))
             continue;
         if (n == count) {
             ring(queue);
@@ -227,12 +230,13 @@ static int collect_users(struct kqueue_state *queue, struct kevent *events, int 
         else
             ring(queue);
         if (user->knote.flags & EV_ONESHOT)
-            user->knote.used = false;
+            atomic_store(&user->used, false);
         if (user->knote.flags & EV_DISPATCH)
             user->knote.flags |= EV_DISABLE;
     }
     return n;
 }
+
 /* ---- events of descriptors ------------------------------------------------------------------- */
 
 static int option(int fd, int level, int name)
@@ -246,6 +250,16 @@ static bool tcp_info(int fd, struct tcp_info *info)
 {
     socklen_t size = sizeof *info;
     return syscall(SYS_getsockopt, fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
+}
+
+static bool is_socket(int fd)
+{
+    return option(fd, SOL_SOCKET, SO_TYPE) != 0;
+}
+
+static bool is_stream(int fd)
+{
+    return option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM;
 }
 
 /* Bytes, or connections that wait; where Linux does not say, one. */
@@ -262,17 +276,26 @@ static int64_t writable(int fd)
 {
     int room = option(fd, SOL_SOCKET, SO_SNDBUF);
     int used = 0;
-    if (room > 0 && syscall(SYS_ioctl, fd, SIOCOUTQ, &used) == 0 && used < room)
-        return room - used;
-    return 1;
+    if (room > 0)
+        (void)syscall(SYS_ioctl, fd, SIOCOUTQ, &used);
+    else if ((room = (int)syscall(SYS_fcntl, fd, F_GETPIPE_SZ)) > 0)
+        (void)syscall(SYS_ioctl, fd, FIONREAD, &used);
+    return used < room ? room - used : 1;
 }
 
-/* Linux does not say it of a unix socket. */
+/* Sending nothing sends nothing through a unix stream, but fails when it has been shut down. */
+static bool unix_has_shut_down(int fd)
+{
+    return option(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX && is_stream(fd) &&
+           syscall(SYS_sendto, fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0) < 0 &&
+           errno == EPIPE;
+}
+
 static bool has_shut_down(int fd)
 {
     struct tcp_info info;
     if (!tcp_info(fd, &info))
-        return false;
+        return unix_has_shut_down(fd);
     switch (info.tcpi_state) {
     case TCP_FIN_WAIT1:
     case TCP_FIN_WAIT2:
@@ -287,8 +310,8 @@ static bool has_shut_down(int fd)
 
 /*
  * "If the read direction of the socket has shutdown, then the filter also sets EV_EOF in flags, and
- * returns the socket error (if any) in fflags." Which error it is cannot be asked without taking it
- * away from whoever reads next.
+ * returns the socket error (if any) in fflags." An error of a datagram shuts nothing down. Which
+ * error it is cannot be asked without taking it away from whoever reads next.
  */
 static void fill(struct kevent *event, int fd, uint32_t told)
 {
@@ -298,12 +321,15 @@ static void fill(struct kevent *event, int fd, uint32_t told)
         return;
     }
     event->data = read ? readable(fd) : writable(fd);
+    if (told & EPOLLERR && is_socket(fd) && !is_stream(fd))
+        return;
     if (told & (EPOLLHUP | EPOLLERR) || (read && told & EPOLLRDHUP) || (!read && has_shut_down(fd)))
         event->flags |= EV_EOF;
-    if (told & EPOLLERR && option(fd, SOL_SOCKET, SO_TYPE))
+    if (told & EPOLLERR && is_socket(fd))
         event->fflags = ECONNRESET;
 }
 
+/* Ends and errors are told with urgent data, asked for or not: what is told again is that alone. */
 static void after_telling(struct kqueue_state *queue, uintptr_t fd, enum slot slot)
 {
     struct knote *knote = kqueue_knote(queue, fd, slot);
@@ -312,6 +338,8 @@ static void after_telling(struct kqueue_state *queue, uintptr_t fd, enum slot sl
         drop(queue, fd, slot);
     else if (knote->flags & EV_DISPATCH)
         (void)enable(queue, &disable, slot);
+    else if (slot == SLOT_EXCEPT && !(knote->flags & EV_CLEAR))
+        (void)control(queue, fd, slot, EPOLL_CTL_MOD, knote);
 }
 
 /* What was asked for, or has failed: Linux tells the latter in any case. */

@@ -13,7 +13,7 @@
 static _Atomic(struct kqueue_state *) queues[QUEUES];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint queue_count;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static atomic_int end; /* there are none from here on */
 
 struct kqueue_state *kqueue_find(int fd)
 {
@@ -34,7 +34,7 @@ static void destroy(struct kqueue_state *queue)
 
 static void each_queue(void (*fn)(struct kqueue_state *queue))
 {
-    for (int fd = 0; fd < QUEUES; fd++) {
+    for (int fd = 0; fd < atomic_load(&end); fd++) {
         struct kqueue_state *queue = atomic_load(&queues[fd]);
         if (queue && queue->fd == fd)
             fn(queue);
@@ -65,7 +65,7 @@ static void in_parent(void)
 
 static void lose(void)
 {
-    for (int fd = 0; fd < QUEUES; fd++) {
+    for (int fd = 0; fd < atomic_load(&end); fd++) {
         struct kqueue_state *queue = atomic_exchange(&queues[fd], NULL);
         if (!queue)
             continue;
@@ -83,7 +83,8 @@ static void in_child(void)
     pthread_mutex_unlock(&mutex);
 }
 
-static void catch_forks(void)
+/* Before there is anything that could fork, or that a test could count. */
+__attribute__((constructor)) static void catch_forks(void)
 {
     pthread_atfork(before_fork, in_parent, in_child);
 }
@@ -115,7 +116,6 @@ int kqueue(void)
         errno = ENOMEM;
         return -1;
     }
-    pthread_once(&fork_once, catch_forks);
     pthread_mutex_init(&queue->mutex, NULL);
     for (int i = 0; i < SLOTS; i++)
         queue->inner[i] = -1;
@@ -145,6 +145,8 @@ int kqueue_number(struct kqueue_state *queue, int fd)
     pthread_mutex_lock(&mutex);
     atomic_store(&queues[fd], queue);
     queue->numbers++;
+    if (fd >= atomic_load(&end))
+        atomic_store(&end, fd + 1);
     atomic_fetch_add(&queue_count, 1);
     pthread_mutex_unlock(&mutex);
     return fd;
@@ -176,7 +178,7 @@ void kqueue_forget(int fd)
     pthread_mutex_lock(&mutex);
     if (kqueue_find(fd))
         lose_number(kqueue_find(fd), fd);
-    for (int i = 0; i < QUEUES && atomic_load(&queue_count) > 0; i++)
+    for (int i = 0; i < atomic_load(&end) && atomic_load(&queue_count) > 0; i++)
         if (atomic_load(&queues[i]))
             filter_forget(atomic_load(&queues[i]), fd);
     pthread_mutex_unlock(&mutex);

@@ -35,9 +35,11 @@ struct knote {
     void *udata;
 };
 
+/* What is atomic is looked at without the mutex. */
 struct user {
     struct knote knote;
-    uintptr_t ident;
+    atomic_bool used;
+    atomic_uintptr_t ident;
     atomic_bool triggered;
 };
 
