@@ -16,6 +16,12 @@ extern EVLOOP_ATOMIC(unsigned) kernel_accepted; /* those that took one */
 /* While this points to a thread, the kernel refuses to let it wait: EDOM. */
 extern EVLOOP_ATOMIC(const pthread_t *) kernel_refuses;
 
+/*
+ * Whether the kernel tells of urgent data. If it does not, each receive over TCP that was short is
+ * followed by one in vain: it may have been cut off there.
+ */
+extern const bool kernel_tells_urgent_data;
+
 /* Whether a loop's connections are counted: they are not if a ring accepts them. */
 bool kernel_counts(evloop *loop);
 

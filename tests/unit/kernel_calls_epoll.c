@@ -9,6 +9,8 @@
 EVLOOP_ATOMIC(unsigned) kernel_changes;
 EVLOOP_ATOMIC(const pthread_t *) kernel_refuses;
 
+const bool kernel_tells_urgent_data = true;
+
 bool kernel_counts(evloop *loop)
 {
     return strcmp(evloop_backend_name(loop), "epoll") == 0;

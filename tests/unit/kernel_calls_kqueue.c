@@ -9,6 +9,12 @@
 EVLOOP_ATOMIC(unsigned) kernel_changes;
 EVLOOP_ATOMIC(const pthread_t *) kernel_refuses;
 
+#ifdef NOTE_OOB
+const bool kernel_tells_urgent_data = true;
+#else
+const bool kernel_tells_urgent_data = false;
+#endif
+
 bool kernel_counts(evloop *loop)
 {
     (void)loop;

@@ -50,7 +50,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    count_send(size_of(message->msg_iov, message->msg_iovlen));
+    count_send(size_of(message->msg_iov, (size_t)message->msg_iovlen));
     return __real_sendmsg(fd, message, flags);
 }
 
@@ -339,7 +339,7 @@ TEST(an_echo_costs_two_calls)
             loop_turn(world.loop);
         assert_int_equal(evloop_stream_send(&world.stream, "x", 1), 0);
         loop_turn(world.loop);
-        assert_int_equal(calls.receive, 1);
+        assert_int_equal(calls.receive, kernel_tells_urgent_data ? 1 : 2);
         assert_int_equal(calls.send, 1);
         assert_int_equal(kernel_changes, 0);
         assert_int_equal(net_receive(world.peer, memory, 1), 1);

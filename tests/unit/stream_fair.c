@@ -38,7 +38,7 @@ struct flood {
 static void *flood_main(void *arg)
 {
     struct flood *flood = arg;
-    while (send(flood->fd, pattern_at(0), PIECE, MSG_NOSIGNAL) > 0)
+    while (net_put(flood->fd, pattern_at(0), PIECE, 0) > 0)
         continue;
     check(close(flood->fd) == 0);
     return NULL;
