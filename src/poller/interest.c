@@ -250,23 +250,37 @@ int interest_refused(struct poller *poller, int fd, uint32_t generation, int err
     return refused(&poller->interest, descriptor, err);
 }
 
-static int apply(struct poller *poller, struct descriptor *descriptor)
+static int apply_now(struct poller *poller, struct descriptor *descriptor)
 {
-    const struct poller_backend *backend = poller->backend;
     unsigned wanted = wanted_events(descriptor);
     if (wanted == descriptor->registered)
         return 0;
-    int err = (backend->change_later ? backend->change_later : backend->change)(
-        poller, descriptor_number(descriptor), descriptor->generation, descriptor->registered,
-        wanted);
+    int err = poller->backend->change(poller, descriptor_number(descriptor), descriptor->generation,
+                                      descriptor->registered, wanted);
     if (err)
         return refused(&poller->interest, descriptor, err);
     descriptor->registered = wanted;
     return 0;
 }
 
+/* An error is none of this change's, which has not been made yet. */
+static int apply_later(struct poller *poller, struct descriptor *descriptor)
+{
+    unsigned wanted = wanted_events(descriptor);
+    if (wanted == descriptor->registered)
+        return 0;
+    int err = poller->backend->change_later(poller, descriptor_number(descriptor),
+                                            descriptor->generation, descriptor->registered, wanted);
+    if (err)
+        mark_changed(&poller->interest, descriptor);
+    else
+        descriptor->registered = wanted;
+    return err;
+}
+
 /* All that can be applied is; the first error that may pass is returned. */
-int interest_apply(struct poller *poller)
+static int apply_all(struct poller *poller,
+                     int (*apply)(struct poller *poller, struct descriptor *descriptor))
 {
     list_link changed;
     list_link *link;
@@ -278,6 +292,11 @@ int interest_apply(struct poller *poller)
         first_err = first_err ? first_err : err;
     }
     return first_err;
+}
+
+int interest_apply(struct poller *poller)
+{
+    return apply_all(poller, poller->backend->change_later ? apply_later : apply_now);
 }
 
 bool poller_changed(const struct poller *poller)
@@ -336,7 +355,7 @@ int interest_register_again(struct poller *poller)
         descriptor->registered = 0;
         mark_changed(&poller->interest, descriptor);
     }
-    return interest_apply(poller);
+    return apply_all(poller, apply_now);
 }
 
 /* A descriptor that failed or hung up tells it to whoever asked for anything. */

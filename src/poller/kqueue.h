@@ -27,6 +27,7 @@ enum { CHANGES = 64 };
 
 struct kqueue {
     int number;          /* of poller->fd, as the user knows it */
+    pid_t process;       /* that has opened it, and whose it is */
     int wake_fd;         /* to be read from: kqueue_wake_pipe.c */
     unsigned late_count; /* changes that go with the next wait */
     struct kevent late[CHANGES];

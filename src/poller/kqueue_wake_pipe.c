@@ -20,10 +20,9 @@ static int open_pipe(int fds[2])
         err = fd < 0 ? fd : 0;
         fds[i] = fd;
     }
-    if (err) {
-        close(fds[0]);
-        close(fds[1]);
-    }
+    for (int i = 0; i < 2 && err; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
     return err;
 }
 

@@ -168,7 +168,7 @@ struct poller_operations {
 /* The kernel calls of one system; everything else is in poller.c and interest.c. */
 struct poller_backend {
     const char *name;
-    unsigned untold; /* of a watch's events, those that it cannot tell */
+    unsigned untold;                            /* of a watch's events, those that it cannot tell */
     const struct poller_operations *operations; /* NULL: all are carried out over readiness */
     /*
      * Whether it works in this process at all: 0, or an error. *words then is what does not work,
@@ -189,7 +189,8 @@ struct poller_backend {
     int (*change)(struct poller *poller, int fd, uint32_t generation, unsigned from, unsigned to);
     /*
      * The same, but the kernel may learn of it with the wait that follows, and a refusal comes by
-     * interest_refused(). NULL: it is told at once.
+     * interest_refused(): an error is not this change's, which is to be asked for again. NULL: it
+     * is told at once.
      */
     int (*change_later)(struct poller *poller, int fd, uint32_t generation, unsigned from,
                         unsigned to);

@@ -74,6 +74,7 @@ static int kqueue_open(struct poller *poller)
         return err;
     }
     poller->kqueue->number = poller->fd;
+    poller->kqueue->process = getpid();
     return 0;
 }
 
@@ -97,8 +98,11 @@ static int kqueue_reopen(struct poller *poller)
     struct kqueue *kqueue = poller->kqueue;
     if (poller->fd >= 0)
         kqueue_wake_close(poller);
+    if (poller->fd >= 0 && kqueue->process == getpid()) /* an attempt before this one */
+        close(poller->fd);
     poller->fd = -1;
     kqueue->late_count = 0;
+    kqueue->process = getpid();
     int err = open_objects(poller);
     if (err || poller->fd == kqueue->number)
         return err;
@@ -230,39 +234,54 @@ static int add(struct poller *poller, int fd, uint32_t generation, unsigned even
     return translate(err, fd, &status, events);
 }
 
-/* After a wait that failed, some may be left of a descriptor that is somebody else's now. */
-static void forget_late(struct kqueue *kqueue, int fd)
-{
-    unsigned kept = 0;
-    for (unsigned i = 0; i < kqueue->late_count; i++)
-        if (kqueue->late[i].ident != (uintptr_t)fd)
-            kqueue->late[kept++] = kqueue->late[i];
-    kqueue->late_count = kept;
-}
-
-static int kqueue_change(struct poller *poller, int fd, uint32_t generation, unsigned from,
-                         unsigned to)
-{
-    forget_late(poller->kqueue, fd);
-    return from ? change_now(poller, fd, generation, from, to) : add(poller, fd, generation, to);
-}
-
-/* ---- refusals -------------------------------------------------------------------------------- */
-
 static void remove_all(struct poller *poller, int fd)
 {
     const unsigned all = EVLOOP_READABLE | EVLOOP_WRITABLE | EVLOOP_PRIORITY;
     (void)change_now(poller, fd, 0, all, 0);
 }
 
+/*
+ * After a wait that failed, some may be left of a descriptor that is somebody else's now. What the
+ * kernel has of it is then not known.
+ */
+static bool forget_late(struct kqueue *kqueue, int fd)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < kqueue->late_count; i++)
+        if (kqueue->late[i].ident != (uintptr_t)fd)
+            kqueue->late[kept++] = kqueue->late[i];
+    bool forgotten = kept < kqueue->late_count;
+    kqueue->late_count = kept;
+    return forgotten;
+}
+
+static int kqueue_change(struct poller *poller, int fd, uint32_t generation, unsigned from,
+                         unsigned to)
+{
+    if (forget_late(poller->kqueue, fd)) {
+        remove_all(poller, fd);
+        if (!to)
+            return 0;
+        from = 0;
+    }
+    return from ? change_now(poller, fd, generation, from, to) : add(poller, fd, generation, to);
+}
+
+/* ---- refusals -------------------------------------------------------------------------------- */
+
 /* Of one change; the others of its descriptor are taken back. */
+static int refuse(struct poller *poller, const struct kevent *event, int err)
+{
+    int fd = (int)event->ident;
+    remove_all(poller, fd);
+    return interest_refused(poller, fd, (uint32_t)(uintptr_t)event->udata, err);
+}
+
 static int take_refusal(struct poller *poller, const struct kevent *event)
 {
     if (event->data == 0 || event->data == ENOENT)
         return 0;
-    int fd = (int)event->ident;
-    remove_all(poller, fd);
-    return interest_refused(poller, fd, (uint32_t)(uintptr_t)event->udata, -(int)event->data);
+    return refuse(poller, event, -(int)event->data);
 }
 
 /* If the call fails, its changes are to be made again: that some were made already does no harm. */
@@ -316,18 +335,19 @@ static unsigned events_of(const struct kevent *event)
 }
 
 /* An end lasts, and is told as long as it does; data is not what was asked for. */
-static void tell_end_again(struct poller *poller, const struct kevent *event)
+static int tell_end_again(struct poller *poller, const struct kevent *event)
 {
     int fd = (int)event->ident;
     bool end = event->flags & EV_EOF;
     if (event->filter != EVFILT_READ || (!end && event->flags & EV_CLEAR) ||
         read_trigger(interest_registered(poller, fd)) != CLEAR ||
         interest_registered(poller, fd) & INTEREST_EDGE)
-        return;
+        return 0;
     struct kevent changes[CHANGES_AT_ONCE];
     struct change_list list = {changes, 0, fd, (uint32_t)(uintptr_t)event->udata};
     change_filter(&list, EVFILT_READ, 0, end ? CLEAR : LEVEL, end ? LEVEL : CLEAR);
-    (void)kqueue_submit(poller->fd, changes, list.count);
+    int err = kqueue_submit(poller->fd, changes, list.count);
+    return err ? refuse(poller, event, err) : 0;
 }
 
 /* Nobody's. The descriptor's other filters may be somebody's. */
@@ -347,10 +367,19 @@ static int take(struct poller *poller, const struct kevent *event)
     int fd = (int)event->ident;
     uint32_t generation = (uint32_t)(uintptr_t)event->udata;
     if (interest_collect(poller, fd, generation, events_of(event)))
-        tell_end_again(poller, event);
-    else
-        remove_filter(poller, event);
+        return tell_end_again(poller, event);
+    remove_filter(poller, event);
     return 0;
+}
+
+static int take_all(struct poller *poller, const struct kevent *events, int count)
+{
+    int err = 0;
+    for (int i = 0; i < count; i++) {
+        int refusal = take(poller, &events[i]);
+        err = err ? err : refusal;
+    }
+    return err;
 }
 
 /* The kernel may refuse to wait for very long, and nobody needs to. */
@@ -370,23 +399,32 @@ static int kqueue_wait(struct poller *poller, uint64_t timeout_ns)
     struct kqueue *kqueue = poller->kqueue;
     struct kevent events[EVENTS_A_WAIT];
     struct timespec timeout;
-    int err = 0;
     int n = kevent(poller->fd, kqueue->late, (kqueue_count)kqueue->late_count, events,
                    EVENTS_A_WAIT, timeout_of(timeout_ns, &timeout));
     if (n < 0 && errno != EINTR)
         return -errno;
     kqueue->late_count = 0; /* a signal comes after the changes */
-    for (int i = 0; i < n; i++) {
-        int refusal = take(poller, &events[i]);
-        err = err ? err : refusal;
-    }
-    return err;
+    int err = take_all(poller, events, n);
+    if (n <= 0 || !(events[0].flags & EV_ERROR))
+        return err;
+    /* Refusals come without events: whoever is ready does not wait for them to end. */
+    n = kevent(poller->fd, NULL, 0, events, EVENTS_A_WAIT, &at_once);
+    if (n < 0)
+        return err || errno == EINTR ? err : -errno;
+    int later_err = take_all(poller, events, n);
+    return err ? err : later_err;
 }
 
 /* At the end of a run: what was to go with a wait goes alone. */
 static int kqueue_pause(struct poller *poller)
 {
     return submit_late(poller);
+}
+
+/* Changes that wait: the kqueue knows nothing of them. */
+static bool kqueue_silent(const struct poller *poller)
+{
+    return poller->kqueue && poller->kqueue->late_count > 0;
 }
 
 const struct poller_backend poller_kqueue = {
@@ -399,5 +437,6 @@ const struct poller_backend poller_kqueue = {
     .change_later = kqueue_change_later,
     .wait = kqueue_wait,
     .pause = kqueue_pause,
+    .silent = kqueue_silent,
     .wake = kqueue_wake,
 };
