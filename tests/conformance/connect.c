@@ -429,7 +429,7 @@ static void assert_options(const struct actor *actor, bool nagle, bool keepalive
 
 static void assert_keepalive(const struct actor *actor, int idle_s, int interval_s, int count)
 {
-    assert_int_equal(option_of(actor, IPPROTO_TCP, KEEPALIVE_IDLE_OPTION), idle_s);
+    assert_int_equal(option_of(actor, IPPROTO_TCP, KEEPALIVE_IDLE), idle_s);
     assert_int_equal(option_of(actor, IPPROTO_TCP, TCP_KEEPINTVL), interval_s);
     assert_int_equal(option_of(actor, IPPROTO_TCP, TCP_KEEPCNT), count);
 }

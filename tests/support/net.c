@@ -277,5 +277,5 @@ size_t fds_raise_limit(void)
     check(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     limit.rlim_cur = limit.rlim_max;
     check(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-    return limit.rlim_cur > SIZE_MAX ? SIZE_MAX : (size_t)limit.rlim_cur;
+    return (uintmax_t)limit.rlim_cur > SIZE_MAX ? SIZE_MAX : (size_t)limit.rlim_cur;
 }

@@ -14,11 +14,13 @@
 
 EVLOOP_BEGIN_DECLS
 
-/** The option that says how long a TCP connection is idle before it is looked after. */
+/** The options that say when a TCP connection is looked after; none: it is as the system likes. */
 #if defined(TCP_KEEPIDLE)
-enum { KEEPALIVE_IDLE_OPTION = TCP_KEEPIDLE };
+enum { KEEPALIVE_OPTIONS = 1, KEEPALIVE_IDLE = TCP_KEEPIDLE };
 #elif defined(TCP_KEEPALIVE)
-enum { KEEPALIVE_IDLE_OPTION = TCP_KEEPALIVE };
+enum { KEEPALIVE_OPTIONS = 1, KEEPALIVE_IDLE = TCP_KEEPALIVE };
+#else
+enum { KEEPALIVE_OPTIONS = 0, KEEPALIVE_IDLE, TCP_KEEPINTVL, TCP_KEEPCNT };
 #endif
 
 /** Keeps a socket from raising SIGPIPE in send(), where flags cannot say so; and those flags. */
