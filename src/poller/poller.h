@@ -168,7 +168,7 @@ struct poller_operations {
 /* The kernel calls of one system; everything else is in poller.c and interest.c. */
 struct poller_backend {
     const char *name;
-    unsigned untold; /* of a watch's events, those that it cannot tell */
+    unsigned untold;                            /* of a watch's events, those that it cannot tell */
     const struct poller_operations *operations; /* NULL: all are carried out over readiness */
     /*
      * Whether it works in this process at all: 0, or an error. *words then is what does not work,

@@ -9,7 +9,8 @@
  * close() and the dup() family are caught (descriptors.c), to drop what is registered of a number,
  * and to know the kqueue by all its numbers. In a fork's child there is none of them.
  *
- * All calls to the kernel go through syscall(): tests count those of the library, and let them fail.
+ * All calls to the kernel go through syscall(): tests count those of the library, and let them
+ * fail.
  */
 #ifndef EVLOOP_TEST_KQUEUE_H
 #define EVLOOP_TEST_KQUEUE_H

@@ -252,8 +252,8 @@ TEST(the_time_limit_is_kept_to_the_nanosecond)
     close(queue);
 }
 
-/* "Calling close() on a file descriptor will remove any kevents that reference the descriptor." Also
- * where the file stays open by another number. */
+/* "Calling close() on a file descriptor will remove any kevents that reference the descriptor."
+ * Also where the file stays open by another number. */
 TEST(a_close_removes_what_references_the_descriptor)
 {
     int queue = kqueue(), fds[2];

@@ -61,8 +61,8 @@ TEST(arrivals_before_the_retrieval_are_told_together)
     close(queue);
 }
 
-/* "Returns whenever it is possible to write to the descriptor. Data will contain the amount of space
- * remaining in the write buffer." */
+/* "Returns whenever it is possible to write to the descriptor. For sockets, pipes and fifos, data
+ * will contain the amount of space remaining in the write buffer." */
 static void check_room(int fds[2], int queue)
 {
     changed(queue, fds[1], EVFILT_WRITE, EV_ADD | EV_CLEAR);
@@ -104,11 +104,22 @@ TEST(write_that_is_cleared_is_not_told_again_for_what_arrives)
     close(queue);
 }
 
+/* "Note that this filter is not supported for vnodes or BPF devices." */
+TEST(write_is_not_supported_for_files)
+{
+    FILE *file = tmpfile();
+    int queue = kqueue();
+    assert_non_null(file);
+    assert_int_equal(change(queue, fileno(file), EVFILT_WRITE, EV_ADD, 0, NULL), EINVAL);
+    fclose(file);
+    close(queue);
+}
+
 /* ---- ends and errors ------------------------------------------------------------------------- */
 
-/* "If the read direction of the socket has shutdown, then the filter also sets EV_EOF in flags. It
- * is possible for EOF to be returned (indicating the connection is gone) while there is still data
- * pending in the socket buffer." */
+/* "If the read direction of the socket has shutdown, then the filter also sets EV_EOF in flags
+ * ... It is possible for EOF to be returned (indicating the connection is gone) while there is
+ * still data pending in the socket buffer." */
 static void check_half_close(int fds[2])
 {
     int queue = kqueue();
@@ -278,8 +289,8 @@ TEST(an_error_of_datagrams_is_told_as_readable_without_an_end)
 
 /* ---- listeners, urgent data ------------------------------------------------------------------ */
 
-/* "Sockets which have previously been passed to listen() return when there is an incoming connection
- * pending. Data contains the size of the listen backlog." */
+/* "Sockets which have previously been passed to listen() return when there is an incoming
+ * connection pending. data contains the size of the listen backlog." */
 TEST(a_listener_is_told_of_connections_and_counts_them)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
@@ -306,7 +317,7 @@ TEST(a_listener_is_told_of_connections_and_counts_them)
 }
 
 #ifdef NOTE_OOB
-/* Darwin's page: "With NOTE_OOB the filter returns whenever there is out-of-band data". */
+/* FreeBSD has none of it: told as long as there is out-of-band data, and of that alone. */
 TEST(urgent_data_is_told_and_an_end_is_not_urgent)
 {
     int queue = kqueue(), fds[2];
@@ -344,6 +355,7 @@ int main(void)
         TEST_ENTRY(arrivals_before_the_retrieval_are_told_together),
         TEST_ENTRY(write_is_told_of_room_and_again_when_there_was_none),
         TEST_ENTRY(write_that_is_cleared_is_not_told_again_for_what_arrives),
+        TEST_ENTRY(write_is_not_supported_for_files),
         TEST_ENTRY(the_end_of_a_socket_is_told_with_data_still_to_be_read),
         TEST_ENTRY(the_end_of_a_pipe_is_told_when_the_last_writer_is_gone),
         TEST_ENTRY(write_is_told_of_the_end_when_the_reader_is_gone),
