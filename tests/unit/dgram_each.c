@@ -6,7 +6,7 @@
 
 #include <sys/socket.h>
 
-/* This call of recvmsg(), counted from now on, fails: the error is taken by it, as a socket's is. */
+/* This call of recvmsg(), counted from now on, fails, once. */
 static unsigned failing;
 static int failure;
 
