@@ -40,7 +40,7 @@ typedef struct evloop_connect_options {
                                        gathers what a turn wrote, and needs no help */
     bool fast_open;                /**< TCP: the first bytes go with the first packet, where the
                                        system can; they may arrive twice */
-    bool seqpacket;                /**< unix: messages instead of bytes */
+    bool seqpacket;                /**< unix: messages instead of bytes; not on Darwin */
     evloop_configure_fn configure; /**< may be NULL */
     void *configure_arg;
 } evloop_connect_options;
@@ -125,7 +125,7 @@ typedef struct evloop_listen_options {
     bool v6_only;               /**< "[::]" and ":80" take v4 as well unless this is set;
                                       never on OpenBSD */
     unsigned fast_open;         /**< TCP: how many may be waiting; 0: not */
-    bool seqpacket;             /**< unix: messages instead of bytes */
+    bool seqpacket;             /**< unix: messages instead of bytes; not on Darwin */
     unsigned permissions; /**< unix: the mode of the path, 0600 for instance; 0: as umask wants */
     evloop_configure_fn configure; /**< may be NULL */
     void *configure_arg;
