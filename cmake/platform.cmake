@@ -53,9 +53,14 @@ if(EVLOOP_TEST_KQUEUE)
         src/poller/backends_kqueue.c
         src/poller/clock.c
         src/poller/descriptor_linux.c
+        src/poller/make_guarded.c
+        src/poller/message_each.c
         src/poller/message_linux.c
         src/poller/poller_kqueue.c
+        src/poller/sigpipe_wait.c
         src/poller/socket_dgram_linux.c
+        src/poller/socket_group.c
+        src/poller/socket_options.c
         src/poller/socket_linux.c
         src/poller/transfer_linux.c
         src/util/cpu_linux.c)
@@ -74,9 +79,14 @@ elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         src/poller/backends_linux.c
         src/poller/clock.c
         src/poller/descriptor_linux.c
+        src/poller/make_atomic.c
+        src/poller/message_batch.c
         src/poller/message_linux.c
         src/poller/poller_epoll.c
+        src/poller/sigpipe_timed.c
         src/poller/socket_dgram_linux.c
+        src/poller/socket_group.c
+        src/poller/socket_options.c
         src/poller/socket_linux.c
         src/poller/transfer_linux.c
         src/util/cpu_linux.c)
@@ -110,7 +120,77 @@ elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         message(STATUS "evloop: backends: epoll only (${without})")
     endif()
     list(APPEND EVLOOP_BACKENDS epoll)
+elseif(CMAKE_SYSTEM_NAME MATCHES "^(Darwin|FreeBSD|NetBSD|OpenBSD)$")
+    list(APPEND EVLOOP_PLATFORM_SOURCES
+        src/poller/backends_kqueue.c
+        src/poller/descriptor_bsd.c
+        src/poller/message_bsd.c
+        src/poller/poller_kqueue.c
+        src/poller/socket_bsd.c
+        src/poller/socket_dgram_bsd.c
+        src/util/cpu_posix.c)
+    if(CMAKE_SYSTEM_NAME STREQUAL "Darwin")
+        list(APPEND EVLOOP_PLATFORM_SOURCES
+            src/poller/clock_darwin.c
+            src/poller/make_guarded.c
+            src/poller/message_each.c
+            src/poller/message_pktinfo.c
+            src/poller/sigpipe_forbid.c
+            src/poller/socket_darwin.c
+            src/poller/socket_group.c
+            src/poller/socket_options.c
+            src/poller/socket_plain.c
+            src/poller/transfer_darwin.c)
+        # The options of IPv6 have two sets of names there.
+        list(APPEND EVLOOP_PLATFORM_DEFINITIONS _DARWIN_C_SOURCE __APPLE_USE_RFC_3542)
+    elseif(CMAKE_SYSTEM_NAME STREQUAL "FreeBSD")
+        list(APPEND EVLOOP_PLATFORM_SOURCES
+            src/poller/clock.c
+            src/poller/make_atomic.c
+            src/poller/message_dstaddr.c
+            src/poller/message_each.c
+            src/poller/sigpipe_timed.c
+            src/poller/socket_freebsd.c
+            src/poller/socket_group.c
+            src/poller/socket_options.c
+            src/poller/transfer_freebsd.c)
+    elseif(CMAKE_SYSTEM_NAME STREQUAL "NetBSD")
+        list(APPEND EVLOOP_PLATFORM_SOURCES
+            src/poller/clock.c
+            src/poller/make_atomic.c
+            src/poller/message_batch.c
+            src/poller/message_pktinfo.c
+            src/poller/sigpipe_forbid.c
+            src/poller/socket_group_netbsd.c
+            src/poller/socket_group_plain.c
+            src/poller/socket_options.c
+            src/poller/socket_netbsd.c
+            src/poller/socket_plain.c
+            src/poller/transfer_copy.c)
+        list(APPEND EVLOOP_PLATFORM_DEFINITIONS _NETBSD_SOURCE)
+    else()
+        list(APPEND EVLOOP_PLATFORM_SOURCES
+            src/poller/clock.c
+            src/poller/make_atomic.c
+            src/poller/message_batch.c
+            src/poller/message_dstaddr.c
+            src/poller/sigpipe_wait.c
+            src/poller/socket_group_openbsd.c
+            src/poller/socket_group_plain.c
+            src/poller/socket_openbsd.c
+            src/poller/socket_plain.c
+            src/poller/transfer_copy.c)
+    endif()
+    # Older OpenBSD has no event of users'.
+    check_symbol_exists(EVFILT_USER "sys/types.h;sys/event.h" EVLOOP_HAVE_EVFILT_USER)
+    if(EVLOOP_HAVE_EVFILT_USER)
+        list(APPEND EVLOOP_PLATFORM_SOURCES src/poller/kqueue_wake_user.c)
+    else()
+        list(APPEND EVLOOP_PLATFORM_SOURCES src/poller/kqueue_wake_pipe.c)
+    endif()
+    list(APPEND EVLOOP_BACKENDS kqueue)
+    message(STATUS "evloop: backends: kqueue")
 else()
     message(FATAL_ERROR "evloop ${PROJECT_VERSION} has no poller for ${CMAKE_SYSTEM_NAME}: "
-        "it runs on Linux, with epoll")
+        "it runs on Linux, Darwin, FreeBSD, NetBSD and OpenBSD")
 endif()

@@ -147,8 +147,10 @@ typedef struct evloop_dgram_options {
     bool reuse_address;   /**< several sockets may be bound to one address and port: each gets
                                       what is sent to a group or broadcast. Not with port 0: the
                                       system may choose one that another such socket has */
-    bool reuse_port;      /**< several sockets on one address share what comes */
-    bool v6_only;         /**< "[::]:53" and ":53" take v4 as well unless this is set */
+    bool reuse_port;      /**< several sockets on one address share what comes (Linux,
+                                      FreeBSD) */
+    bool v6_only;         /**< "[::]:53" and ":53" take v4 as well unless this is set; never
+                                      on OpenBSD */
     bool broadcast;       /**< may send to broadcast addresses */
     bool receive_local;   /**< tell local and interface_index of what comes */
     bool receive_ttl;     /**< tell ttl */

@@ -32,7 +32,8 @@
  * How connections are spread. By default each loop listens for itself, and the system gives each
  * connection to one of them (SO_REUSEPORT), by its addresses: evenly if there are many. Or the
  * first loop accepts for all, and hands them over in rotation: exactly even, at the price of a task
- * for each; so it is always for unix sockets, which the system does not spread.
+ * for each; so it is always for unix sockets, which the system does not spread, and on Darwin,
+ * NetBSD and OpenBSD, which spread none.
  */
 #ifndef EVLOOP_GROUP_H
 #define EVLOOP_GROUP_H

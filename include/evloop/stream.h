@@ -197,8 +197,9 @@ EVLOOP_API int evloop_stream_write_fds(evloop_stream *stream, evloop_write *writ
 
 /**
  * Writes size bytes of a file from offset on, without their passing through the program where the
- * kernel can do so. The file must stay open until fn is called; a file that ends before: -ENODATA,
- * and the stream has failed, since the peer was promised more.
+ * kernel can do so. The file must stay open until fn is called; a file that ends before: -ENODATA
+ * (-EIO on FreeBSD and OpenBSD, which have none), and the stream has failed, since the peer was
+ * promised more.
  * Errors: as evloop_stream_write(). Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_sendfile(evloop_stream *stream, evloop_write *write, int file,

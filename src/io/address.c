@@ -9,13 +9,7 @@
 #include <string.h>
 
 #include "evloop/address.h"
-
-/* Names that are in no directory: they begin with a zero, and are as long as the size says. */
-#ifdef __linux__
-static const bool have_abstract_names = true;
-#else
-static const bool have_abstract_names = false;
-#endif
+#include "util/sockaddr.h"
 
 #define PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
 #define PATH_ROOM sizeof(((struct sockaddr_un *)0)->sun_path)
@@ -29,6 +23,7 @@ static evloop_address make(sa_family_t family, socklen_t size)
     evloop_address address;
     memset(&address, 0, sizeof address);
     address.of.any.sa_family = family;
+    sockaddr_set_length(&address.of.any, size);
     address.size = size;
     return address;
 }
@@ -155,7 +150,7 @@ static int parse_abstract(evloop_address *address, const char *text)
 {
     char name[PATH_ROOM] = {0};
     size_t length = strlen(text);
-    if (!have_abstract_names)
+    if (!SOCKADDR_ABSTRACT)
         return -ENOTSUP;
     if (length == 1)
         return -EINVAL;
@@ -251,7 +246,7 @@ static evloop_address from_path(const struct sockaddr_un *path, size_t room)
 {
     size_t length = strnlen(path->sun_path, room);
     if (length == 0)
-        return make_path(path->sun_path, have_abstract_names ? room : 0);
+        return make_path(path->sun_path, SOCKADDR_ABSTRACT ? room : 0);
     return length < PATH_ROOM ? make_path(path->sun_path, length + 1) : make(AF_UNSPEC, 0);
 }
 

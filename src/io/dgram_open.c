@@ -84,7 +84,7 @@ static int configure(int fd, const struct opening *opening)
     const evloop_address *address = opening->peer ? opening->peer : opening->local;
     int err = socket_ask_control(fd, opening->family, control_of(options));
     if (!err && options->reuse_address)
-        err = socket_set_reuse_address(fd);
+        err = socket_share_address(fd);
     if (!err && options->reuse_port)
         err = socket_set_reuse_port(fd);
     if (!err && opening->family == AF_INET6)

@@ -342,8 +342,8 @@ static int read_plan(struct plan *plan, const char *address, const evloop_group_
         return err;
     plan->options.size = sizeof plan->options;
     plan->listen.size = sizeof plan->listen;
-    plan->hands_over =
-        address && (plan->options.hand_over || evloop_address_family(&plan->address) == AF_UNIX);
+    plan->hands_over = address && (plan->options.hand_over ||
+                                   !socket_spreads(evloop_address_family(&plan->address)));
     return plan->hands_over && plan->listen.max_connections ? -ENOTSUP : 0;
 }
 

@@ -66,23 +66,6 @@ int descriptor_separate(int fd, int flags, const struct stat *status)
     return err;
 }
 
-int descriptor_pipe(int fds[2], int nonblocking)
-{
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return -errno;
-    int flags = nonblocking == 0 ? O_RDONLY : O_WRONLY;
-    if (fcntl(ends[nonblocking], F_SETFL, flags | O_NONBLOCK) != 0) {
-        int err = -errno;
-        close(ends[0]);
-        close(ends[1]);
-        return err;
-    }
-    fds[0] = ends[0];
-    fds[1] = ends[1];
-    return 0;
-}
-
 int terminal_identify(int fd, uint64_t *id)
 {
     unsigned device = 0;

@@ -20,6 +20,7 @@ struct message_room {
     size_t size;                  /* of all of it */
     struct evloop_message_format format;
     unsigned used; /* slots that the last call has changed */
+    int error;     /* what ended it after a message, if the kernel does not tell it again */
     evloop_datagram *datagrams;
     evloop_address *locals;
     struct mmsghdr *headers;
@@ -39,7 +40,7 @@ size_t message_room_size(const struct evloop_message_format *format);
 /* The room is large enough. */
 void message_room_lay_out(struct message_room *room, const struct evloop_message_format *format);
 
-/* Fills room->datagrams; fewer than format.batch: no more were there. */
+/* Fills room->datagrams; fewer than format.batch: no more were there, or room->error came next. */
 int message_receive(int fd, struct message_room *room);
 /*
  * The next error of the network that waits: it is returned, and datagrams[0] is what it is about.

@@ -18,6 +18,7 @@
 #include <errno.h>
 
 #include "poller/ready.h"
+#include "poller/sigpipe.h"
 #include "poller/transfer.h"
 
 /* So many events make a turn a busy one: the next may accept a connection for each of them. */
@@ -114,7 +115,8 @@ int ready_attach(struct poller *poller, struct evloop_endpoint *endpoint, int fd
     endpoint->out = NULL;
     endpoint->zero_copy = 0;
     endpoint->ready.next = NULL;
-    return interest_attach(poller, endpoint);
+    int err = sigpipe_forbid(fd);
+    return err ? err : interest_attach(poller, endpoint);
 }
 
 int ready_detach(struct poller *poller, struct evloop_endpoint *endpoint)

@@ -5,7 +5,7 @@
  *
  * A receive that fills less than a batch has found that there is no more, so that no call in vain
  * has to say so. If a message stopped it with an error, the kernel keeps that for the next call,
- * and has told of it by an event of its own.
+ * and has told of it by an event of its own; where it does not, the operation's result keeps it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -99,6 +99,7 @@ int ready_receive_messages(struct poller *poller, struct evloop_operation *opera
     if (err)
         return err;
     operation->memory = (void *)(uintptr_t)format;
+    operation->result = 0;
     return ready_start_in(poller, operation, KIND_RECEIVE_MESSAGES);
 }
 
@@ -164,7 +165,12 @@ bool message_perform_receive(struct poller *poller, struct evloop_endpoint *endp
         (const struct evloop_message_format *)operation->memory;
     struct message_room *room = room_for(poller, format);
     bool errors = format->control & MESSAGE_ERRORS;
-    ssize_t n = errors ? receive_or_error(endpoint, room) : message_receive(endpoint->fd, room);
+    ssize_t n = operation->result;
+    operation->result = 0;
+    if (!n) {
+        n = errors ? receive_or_error(endpoint, room) : message_receive(endpoint->fd, room);
+        operation->result = n > 0 ? room->error : 0;
+    }
     if (!errors)
         endpoint->flags &= ~(unsigned)READY_END;
     if (n == -EAGAIN) {
@@ -174,7 +180,7 @@ bool message_perform_receive(struct poller *poller, struct evloop_endpoint *endp
     struct evloop_completion completion = {.result = n, .more = n > 0 || ready_messages_pass(n)};
     if (n > 0 || is_queued_error(endpoint, n))
         completion.data = room->datagrams;
-    if (n > 0 && n < (ssize_t)format->batch && !(endpoint->flags & READY_END))
+    if (n > 0 && n < (ssize_t)format->batch && !(endpoint->flags & READY_END) && !operation->result)
         ready_clear(endpoint, READY_IN);
     if (completion.more)
         ready_schedule(&poller->readiness.again, endpoint);

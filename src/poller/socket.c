@@ -14,17 +14,35 @@ static int result_of(int returned)
     return returned < 0 ? -errno : 0;
 }
 
-int socket_set_option(int fd, int level, int option, int value)
-{
-    if (setsockopt(fd, level, option, &value, sizeof value) == 0)
-        return 0;
-    return errno == ENOPROTOOPT || errno == EOPNOTSUPP ? -ENOTSUP : -errno;
-}
-
 static int get_option(int fd, int option, int *value)
 {
     socklen_t size = sizeof *value;
     return result_of(getsockopt(fd, SOL_SOCKET, option, value, &size));
+}
+
+static bool is_of_protocol(int fd, int level)
+{
+    int family = socket_family(fd);
+    if (!socket_is_ip(family) || (level == IPPROTO_IPV6 && family != AF_INET6))
+        return false;
+    return (level != IPPROTO_TCP || socket_type(fd) == SOCK_STREAM) &&
+           (level != IPPROTO_UDP || socket_type(fd) == SOCK_DGRAM);
+}
+
+/* The BSDs have no error of its own for a socket that is of another protocol. */
+int socket_option_error(int fd, int level)
+{
+    int err = -errno;
+    if (err == -ENOPROTOOPT || err == -EOPNOTSUPP)
+        return -ENOTSUP;
+    return err == -EINVAL && level != SOL_SOCKET && !is_of_protocol(fd, level) ? -ENOTSUP : err;
+}
+
+int socket_set_option(int fd, int level, int option, int value)
+{
+    if (setsockopt(fd, level, option, &value, sizeof value) == 0)
+        return 0;
+    return socket_option_error(fd, level);
 }
 
 int socket_bind(int fd, const evloop_address *address)
@@ -48,12 +66,6 @@ int socket_close(int fd)
 int socket_shutdown(int fd)
 {
     return result_of(shutdown(fd, SHUT_WR));
-}
-
-int socket_disconnect(int fd)
-{
-    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-    return result_of(connect(fd, &nobody, sizeof nobody));
 }
 
 int socket_reset_on_close(int fd)
@@ -114,11 +126,6 @@ int socket_set_nagle(int fd, bool on)
 int socket_set_reuse_address(int fd)
 {
     return socket_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-}
-
-int socket_set_v6_only(int fd, bool on)
-{
-    return socket_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, on);
 }
 
 int socket_path_set_mode(const char *path, unsigned mode)

@@ -7,8 +7,17 @@
 #ifndef POLLER_SOCKET_H
 #define POLLER_SOCKET_H
 
+#include <errno.h>
+
 #include "evloop/address.h"
 #include "evloop/socket.h"
+
+/* Messages over connections of unix sockets. */
+#ifdef __APPLE__
+enum { SOCKET_SEQPACKET = -ENOTSUP };
+#else
+enum { SOCKET_SEQPACKET = SOCK_SEQPACKET };
+#endif
 
 int socket_open(int family, int type);
 /* Two unix stream sockets; fds[1] blocks, since it is for others. */
@@ -17,8 +26,8 @@ int socket_bind(int fd, const evloop_address *address);
 int socket_listen(int fd, unsigned backlog); /* 0: as many as the system lets wait */
 /* The descriptor is closed whatever is returned, but for -EBADF. */
 int socket_close(int fd);
-int socket_shutdown(int fd);   /* no more is sent */
-int socket_disconnect(int fd); /* TCP: resets the connection at once, and drops what is queued */
+int socket_shutdown(int fd);       /* no more is sent */
+int socket_disconnect(int fd);     /* Linux. TCP: resets it at once, and drops what is queued */
 int socket_reset_on_close(int fd); /* TCP: closing it resets the connection */
 int socket_local(int fd, evloop_address *address);
 int socket_peer(int fd, evloop_address *address);
@@ -31,6 +40,8 @@ static inline bool socket_is_ip(int family)
 }
 bool socket_listens(int fd);
 
+/* What errno says of a call for an option of this level. */
+int socket_option_error(int fd, int level);
 /* Any option that is an int. */
 int socket_set_option(int fd, int level, int option, int value);
 int socket_set_nagle(int fd, bool on);
@@ -38,6 +49,8 @@ int socket_set_nagle(int fd, bool on);
 int socket_set_keepalive(int fd, const evloop_keepalive *keepalive);
 int socket_set_reuse_address(int fd);
 int socket_set_reuse_port(int fd);
+/* Whether connections are spread over listeners that reuse a port. */
+bool socket_spreads(int family);
 int socket_set_v6_only(int fd, bool on);
 int socket_set_fast_open_queue(int fd, unsigned length); /* of a listener */
 int socket_set_fast_open(int fd);                        /* of a connection to be made */

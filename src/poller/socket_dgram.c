@@ -10,6 +10,8 @@
 #include <net/if.h>
 #include <stdlib.h>
 
+#include "util/sockaddr.h"
+
 int socket_connect_dgram(int fd, const evloop_address *address)
 {
     int result;
@@ -38,29 +40,30 @@ int socket_set_ttl(int fd, int family, unsigned ttl)
     return set_both(fd, family, IP_TTL, IPV6_UNICAST_HOPS, (int)ttl);
 }
 
+/* Of v4 in the system's own way. */
+static int set_multicast(int fd, int family, int v4_option, int v6_option, unsigned value)
+{
+    if (!socket_is_ip(family))
+        return -ENOTSUP;
+    int v4_err = socket_set_v4_multicast(fd, v4_option, (unsigned char)value);
+    return family == AF_INET ? v4_err : socket_set_option(fd, IPPROTO_IPV6, v6_option, (int)value);
+}
+
 int socket_set_multicast_ttl(int fd, int family, unsigned ttl)
 {
-    return set_both(fd, family, IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS, (int)ttl);
+    return set_multicast(fd, family, IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS, ttl);
 }
 
 int socket_set_multicast_loop(int fd, int family, bool on)
 {
-    return set_both(fd, family, IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP, on);
-}
-
-static int set_v4_interface(int fd, unsigned index)
-{
-    struct ip_mreqn request;
-    memset(&request, 0, sizeof request);
-    request.imr_ifindex = (int)index;
-    return setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof request) < 0 ? -errno : 0;
+    return set_multicast(fd, family, IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP, on);
 }
 
 int socket_set_multicast_interface(int fd, int family, unsigned index)
 {
     if (family != AF_INET && family != AF_INET6)
         return -ENOTSUP;
-    int v4_err = set_v4_interface(fd, index);
+    int v4_err = socket_set_v4_interface(fd, index);
     if (family == AF_INET)
         return v4_err;
     return socket_set_option(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, (int)index);
@@ -86,6 +89,12 @@ int socket_set_ecn(int fd, int family, unsigned ecn)
 
 /* ---- interfaces and groups ------------------------------------------------------------------- */
 
+static void set_family(struct sockaddr_storage *address, sa_family_t family, size_t size)
+{
+    address->ss_family = family;
+    sockaddr_set_length((struct sockaddr *)address, size);
+}
+
 /* An address without a port. */
 static bool parse_host(struct sockaddr_storage *address, const char *text)
 {
@@ -93,9 +102,9 @@ static bool parse_host(struct sockaddr_storage *address, const char *text)
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
     memset(address, 0, sizeof *address);
     if (inet_pton(AF_INET, text, &v4->sin_addr) == 1)
-        address->ss_family = AF_INET;
+        set_family(address, AF_INET, sizeof *v4);
     else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1)
-        address->ss_family = AF_INET6;
+        set_family(address, AF_INET6, sizeof *v6);
     return address->ss_family != AF_UNSPEC;
 }
 
@@ -167,36 +176,4 @@ int socket_parse_membership(struct membership *membership, const char *group, co
                    membership->source.ss_family != membership->group.ss_family))
         return -EINVAL;
     return socket_find_interface(interface_name, &membership->interface_index);
-}
-
-/* A v6 socket can be in groups of v4: the level is the group's. */
-static int change(int fd, const struct membership *membership, int option, int source_option)
-{
-    int level = membership->group.ss_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
-    struct group_req group;
-    struct group_source_req source;
-    int result;
-    if (membership->source.ss_family == AF_UNSPEC) {
-        memset(&group, 0, sizeof group);
-        group.gr_interface = membership->interface_index;
-        group.gr_group = membership->group;
-        result = setsockopt(fd, level, option, &group, sizeof group);
-    } else {
-        memset(&source, 0, sizeof source);
-        source.gsr_interface = membership->interface_index;
-        source.gsr_group = membership->group;
-        source.gsr_source = membership->source;
-        result = setsockopt(fd, level, source_option, &source, sizeof source);
-    }
-    return result < 0 ? -errno : 0;
-}
-
-int socket_join(int fd, const struct membership *membership)
-{
-    return change(fd, membership, MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP);
-}
-
-int socket_leave(int fd, const struct membership *membership)
-{
-    return change(fd, membership, MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP);
 }

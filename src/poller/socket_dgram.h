@@ -35,6 +35,10 @@ int socket_leave(int fd, const struct membership *membership);
 
 /* ---- what each system does in its own way ---------------------------------------------------- */
 
+/* Several sockets may have one address and port. */
+int socket_share_address(int fd);
+int socket_set_v4_multicast(int fd, int option, unsigned char value);
+int socket_set_v4_interface(int fd, unsigned index);
 /* Has what MESSAGE_* names told beside each message. */
 int socket_ask_control(int fd, int family, unsigned control);
 /* Whether the kernel cuts up messages that are sent with a segment size. */

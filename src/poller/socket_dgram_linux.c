@@ -7,6 +7,16 @@
 #include "poller/poller.h"
 #include "poller/socket_dgram.h"
 
+int socket_share_address(int fd)
+{
+    return socket_set_reuse_address(fd);
+}
+
+int socket_set_v4_multicast(int fd, int option, unsigned char value)
+{
+    return socket_set_option(fd, IPPROTO_IP, option, value);
+}
+
 /*
  * Where a socket is of both families, v6 has the word; v4 says nothing if it is not wanted there.
  */

@@ -4,35 +4,8 @@
 #include "poller/socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <netinet/tcp.h>
-#include <unistd.h>
-
-/* The kernel's own limits, which no header tells. */
-enum { KEEPALIVE_IDLE_MAX = 32767, KEEPALIVE_INTERVAL_MAX = 32767, KEEPALIVE_COUNT_MAX = 127 };
-
-int socket_open(int family, int type)
-{
-    int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return fd < 0 ? -errno : fd;
-}
-
-int socket_pair(int fds[2])
-{
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        return -errno;
-    if (fcntl(pair[0], F_SETFL, O_RDWR | O_NONBLOCK) != 0) {
-        int err = -errno;
-        close(pair[0]);
-        close(pair[1]);
-        return err;
-    }
-    fds[0] = pair[0];
-    fds[1] = pair[1];
-    return 0;
-}
 
 int socket_family(int fd)
 {
@@ -43,31 +16,15 @@ int socket_family(int fd)
     return family;
 }
 
-/* Every socket takes SO_KEEPALIVE, so TCP's own options are asked first. */
-static int check_tcp(int fd)
+int socket_disconnect(int fd)
 {
-    int value = 0;
-    socklen_t size = sizeof value;
-    if (getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &value, &size) == 0)
-        return 0;
-    return errno == ENOPROTOOPT || errno == EOPNOTSUPP ? -ENOTSUP : -errno;
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    return connect(fd, &nobody, sizeof nobody) == 0 ? 0 : -errno;
 }
 
-int socket_set_keepalive(int fd, const evloop_keepalive *keepalive)
+bool socket_spreads(int family)
 {
-    if (keepalive->idle_s > KEEPALIVE_IDLE_MAX || keepalive->interval_s > KEEPALIVE_INTERVAL_MAX ||
-        keepalive->count > KEEPALIVE_COUNT_MAX)
-        return -EINVAL;
-    int err = check_tcp(fd);
-    if (!err && keepalive->idle_s)
-        err = socket_set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)keepalive->idle_s);
-    if (!err && keepalive->interval_s)
-        err = socket_set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)keepalive->interval_s);
-    if (!err && keepalive->count)
-        err = socket_set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, (int)keepalive->count);
-    if (!err)
-        err = socket_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, keepalive->idle_s != 0);
-    return err;
+    return socket_is_ip(family);
 }
 
 /* Older kernels take the option for a unix socket and do nothing. */

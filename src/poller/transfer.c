@@ -60,17 +60,33 @@ union fds_control {
     char bytes[CMSG_SPACE(FDS_AT_ONCE * sizeof(int)) + OTHER_CONTROL];
 };
 
-/* Copies the descriptors out of the control data; whether there was any. */
+/*
+ * Takes the descriptors of a part of the control data. There is room for as many as Linux lets a
+ * message have; where the system lets it have more, those are closed.
+ */
+static void take_rights(struct cmsghdr *part, struct received *extra)
+{
+    int fd;
+    size_t bytes = part->cmsg_len - CMSG_LEN(0);
+    for (size_t at = 0; at + sizeof fd <= bytes; at += sizeof fd) {
+        memcpy(&fd, CMSG_DATA(part) + at, sizeof fd);
+        if (extra->fd_count < FDS_AT_ONCE) {
+            extra->fds[extra->fd_count++] = fd;
+        } else {
+            close(fd);
+            extra->lost = true;
+        }
+    }
+}
+
+/* Takes the descriptors out of the control data; whether there was any. */
 static bool take_fds(struct msghdr *message, struct received *extra)
 {
     bool any = false;
     for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
         any = true;
-        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t bytes = part->cmsg_len - CMSG_LEN(0);
-        memcpy(extra->fds + extra->fd_count, CMSG_DATA(part), bytes);
-        extra->fd_count += (unsigned)(bytes / sizeof(int));
+        if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
+            take_rights(part, extra);
     }
     return any;
 }
@@ -87,7 +103,7 @@ ssize_t transfer_receive_fds(int fd, void *memory, size_t size, struct received 
         message.msg_iovlen = 1;
         message.msg_control = extra->fds ? control.bytes : NULL;
         message.msg_controllen = extra->fds ? sizeof control : 0;
-        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+        n = transfer_receive_message(fd, &message);
     } while (n < 0 && errno == EINTR);
     *cut = false;
     if (n < 0)
@@ -106,11 +122,11 @@ static void add_fds(struct msghdr *message, union fds_control *control,
     size_t bytes = outgoing->fd_count * sizeof(int);
     memset(control, 0, CMSG_SPACE(bytes));
     message->msg_control = control->bytes;
-    message->msg_controllen = CMSG_SPACE(bytes);
+    message->msg_controllen = (socklen_t)CMSG_SPACE(bytes);
     struct cmsghdr *header = CMSG_FIRSTHDR(message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(bytes);
+    header->cmsg_len = (socklen_t)CMSG_LEN(bytes);
     memcpy(CMSG_DATA(header), outgoing->fds, bytes);
 }
 
@@ -121,11 +137,11 @@ static ssize_t send_message(int fd, const struct evloop_outgoing *outgoing)
     ssize_t n;
     memset(&message, 0, sizeof message);
     message.msg_iov = outgoing->iov;
-    message.msg_iovlen = outgoing->iov_count;
+    message.msg_iovlen = (__typeof__(message.msg_iovlen))outgoing->iov_count;
     if (outgoing->fd_count)
         add_fds(&message, &control, outgoing);
     do
-        n = sendmsg(fd, &message, MSG_NOSIGNAL);
+        n = sendmsg(fd, &message, SEND_FLAGS);
     while (n < 0 && errno == EINTR);
     return or_error(n);
 }
@@ -136,7 +152,7 @@ ssize_t transfer_send(int fd, const struct evloop_outgoing *outgoing)
     if (outgoing->iov_count != 1 || outgoing->fd_count)
         return send_message(fd, outgoing);
     do
-        n = send(fd, outgoing->iov->iov_base, outgoing->iov->iov_len, MSG_NOSIGNAL);
+        n = send(fd, outgoing->iov->iov_base, outgoing->iov->iov_len, SEND_FLAGS);
     while (n < 0 && errno == EINTR);
     return or_error(n);
 }
@@ -163,7 +179,7 @@ ssize_t transfer_copy_file(int fd, const struct evloop_outgoing *outgoing)
         n = pread(outgoing->file, memory, size, (off_t)outgoing->file_offset);
     while (n < 0 && errno == EINTR);
     if (n <= 0)
-        return n == 0 ? -ENODATA : -errno;
+        return n == 0 ? FILE_ENDED : -errno;
     struct iovec iov = {memory, (size_t)n};
     struct evloop_outgoing copy = {.iov = &iov, .iov_count = 1, .file = -1};
     return transfer_write(fd, &copy);

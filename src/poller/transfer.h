@@ -6,7 +6,18 @@
 #ifndef POLLER_TRANSFER_H
 #define POLLER_TRANSFER_H
 
+#include <errno.h>
+
 #include "poller/poller.h"
+
+/* FreeBSD and OpenBSD have no such error. */
+#ifdef ENODATA
+enum { FILE_ENDED = -ENODATA };
+#else
+enum { FILE_ENDED = -EIO };
+#endif
+
+struct msghdr;
 
 int transfer_accept(int fd);
 /* -EINPROGRESS: the descriptor will be writable. */
@@ -20,9 +31,11 @@ ssize_t transfer_read(int fd, void *memory, size_t size);
  * it early. -EMSGSIZE: a message that was cut off.
  */
 ssize_t transfer_receive_fds(int fd, void *memory, size_t size, struct received *extra, bool *cut);
+/* recvmsg(), once; descriptors that come are close-on-exec. */
+ssize_t transfer_receive_message(int fd, struct msghdr *message);
 ssize_t transfer_send(int fd, const struct evloop_outgoing *outgoing);
 ssize_t transfer_write(int fd, const struct evloop_outgoing *outgoing);
-/* A piece of a file: -ENODATA if it ends before that. */
+/* A piece of a file: FILE_ENDED if it ends before that. */
 ssize_t transfer_copy_file(int fd, const struct evloop_outgoing *outgoing);
 ssize_t transfer_file(int fd, const struct evloop_outgoing *outgoing);
 

@@ -3,19 +3,9 @@
  */
 #include <errno.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
 
 #include "poller/sigpipe.h"
 #include "poller/transfer.h"
-
-int transfer_accept(int fd)
-{
-    int accepted;
-    do
-        accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    while (accepted < 0 && errno == EINTR);
-    return accepted < 0 ? -errno : accepted;
-}
 
 static ssize_t send_file(int fd, const struct evloop_outgoing *outgoing)
 {
@@ -35,5 +25,5 @@ ssize_t transfer_file(int fd, const struct evloop_outgoing *outgoing)
     ssize_t n = send_file(fd, outgoing);
     if (n == -EINVAL || n == -ENOSYS || n == -EOVERFLOW)
         return transfer_copy_file(fd, outgoing);
-    return n == 0 ? -ENODATA : n;
+    return n == 0 ? FILE_ENDED : n;
 }

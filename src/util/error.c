@@ -71,6 +71,7 @@ static const struct error_text system_errors[] = {
     {EPROTONOSUPPORT, "EPROTONOSUPPORT", "protocol not supported"},
     {ESOCKTNOSUPPORT, "ESOCKTNOSUPPORT", "socket type not supported"},
     {EOPNOTSUPP, "EOPNOTSUPP", "operation not supported"},
+    {ENOTSUP, "ENOTSUP", "not supported"}, /* Linux and FreeBSD: the same as EOPNOTSUPP */
     {EPFNOSUPPORT, "EPFNOSUPPORT", "protocol family not supported"},
     {EAFNOSUPPORT, "EAFNOSUPPORT", "address family not supported"},
     {EADDRINUSE, "EADDRINUSE", "address in use"},
@@ -80,7 +81,9 @@ static const struct error_text system_errors[] = {
     {ENETRESET, "ENETRESET", "connection reset by the network"},
     {ECONNABORTED, "ECONNABORTED", "connection aborted"},
     {ECONNRESET, "ECONNRESET", "connection reset by the peer"},
+#ifdef ENODATA
     {ENODATA, "ENODATA", "no data: it ended too early"},
+#endif
     {ENOBUFS, "ENOBUFS", "no buffer space"},
     {EISCONN, "EISCONN", "connected already"},
     {ENOTCONN, "ENOTCONN", "not connected"},
@@ -98,8 +101,12 @@ static const struct error_text system_errors[] = {
     {EOVERFLOW, "EOVERFLOW", "value too large"},
     {EPROTO, "EPROTO", "protocol error"},
     {EBADMSG, "EBADMSG", "bad message"},
+#ifdef EMULTIHOP
     {EMULTIHOP, "EMULTIHOP", "multihop attempted"},
+#endif
+#ifdef ENOLINK
     {ENOLINK, "ENOLINK", "link severed"},
+#endif
     {EOWNERDEAD, "EOWNERDEAD", "owner of the lock died"},
     {ENOTRECOVERABLE, "ENOTRECOVERABLE", "state not recoverable"},
 };

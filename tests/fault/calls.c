@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -53,7 +52,7 @@ unsigned calls_failed(void)
     return failed;
 }
 
-static bool fails(enum call call)
+bool calls_fails(enum call call)
 {
     struct failing *failing = &calls[call];
     unsigned number = ++failing->count;
@@ -76,18 +75,18 @@ static size_t shortened(enum call call, size_t size)
     result __wrap_##name parameters;                                                               \
     result __wrap_##name parameters                                                                \
     {                                                                                              \
-        return fails(call) ? -1 : __real_##name arguments;                                         \
+        return calls_fails(call) ? -1 : __real_##name arguments;                                   \
     }
 
-WRAP(CALL_ACCEPT4, int, accept4, (int fd, struct sockaddr *name, socklen_t *size, int flags),
+WRAP(CALL_ACCEPT, int, accept, (int fd, struct sockaddr *name, socklen_t *size), (fd, name, size))
+WRAP(CALL_ACCEPT, int, accept4, (int fd, struct sockaddr *name, socklen_t *size, int flags),
      (fd, name, size, flags))
 WRAP(CALL_BIND, int, bind, (int fd, const struct sockaddr *name, socklen_t size), (fd, name, size))
 WRAP(CALL_CHMOD, int, chmod, (const char *path, mode_t mode), (path, mode))
-WRAP(CALL_EPOLL_CTL, int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event),
-     (epoll, operation, fd, event))
 WRAP(CALL_DUP3, int, dup3, (int from, int to, int flags), (from, to, flags))
 WRAP(CALL_FSTATFS, int, fstatfs, (int fd, struct statfs *system), (fd, system))
-WRAP(CALL_PIPE2, int, pipe2, (int fds[2], int flags), (fds, flags))
+WRAP(CALL_PIPE, int, pipe, (int fds[2]), (fds))
+WRAP(CALL_PIPE, int, pipe2, (int fds[2], int flags), (fds, flags))
 WRAP(CALL_POLL, int, poll, (struct pollfd * fds, nfds_t count, int timeout_ms),
      (fds, count, timeout_ms))
 WRAP(CALL_RECVMMSG, int, recvmmsg,
@@ -126,7 +125,7 @@ int __wrap_fcntl(int fd, int command, ...)
     va_start(arguments, command);
     long argument = va_arg(arguments, long);
     va_end(arguments);
-    return fails(CALL_FCNTL) ? -1 : __real_fcntl(fd, command, argument);
+    return calls_fails(CALL_FCNTL) ? -1 : __real_fcntl(fd, command, argument);
 }
 
 int __real_ioctl(int fd, unsigned long request, ...);
@@ -138,7 +137,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
     va_start(arguments, request);
     void *argument = va_arg(arguments, void *);
     va_end(arguments);
-    return fails(CALL_IOCTL) ? -1 : __real_ioctl(fd, request, argument);
+    return calls_fails(CALL_IOCTL) ? -1 : __real_ioctl(fd, request, argument);
 }
 
 int __real_open(const char *path, int flags, ...);
@@ -150,7 +149,7 @@ int __wrap_open(const char *path, int flags, ...)
     va_start(arguments, flags);
     mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
-    return fails(CALL_OPEN) ? -1 : __real_open(path, flags, mode);
+    return calls_fails(CALL_OPEN) ? -1 : __real_open(path, flags, mode);
 }
 
 /* It says 0 where others say -1. */
@@ -159,7 +158,7 @@ int __wrap_isatty(int fd);
 
 int __wrap_isatty(int fd)
 {
-    return fails(CALL_ISATTY) ? 0 : __real_isatty(fd);
+    return calls_fails(CALL_ISATTY) ? 0 : __real_isatty(fd);
 }
 
 /* ---- what is done even when it fails --------------------------------------------------------- */
@@ -170,7 +169,7 @@ int __wrap_close(int fd);
 
 int __wrap_close(int fd)
 {
-    bool told = fails(CALL_CLOSE);
+    bool told = calls_fails(CALL_CLOSE);
     int err = errno, result = __real_close(fd);
     if (!told)
         return result;
@@ -184,7 +183,7 @@ int __wrap_shutdown(int fd, int how);
 
 int __wrap_shutdown(int fd, int how)
 {
-    if (!fails(CALL_SHUTDOWN))
+    if (!calls_fails(CALL_SHUTDOWN))
         return __real_shutdown(fd, how);
     int err = errno;
     if (err == ENOTCONN)
@@ -199,7 +198,7 @@ int __wrap_connect(int fd, const struct sockaddr *name, socklen_t size);
 
 int __wrap_connect(int fd, const struct sockaddr *name, socklen_t size)
 {
-    if (!fails(CALL_CONNECT))
+    if (!calls_fails(CALL_CONNECT))
         return __real_connect(fd, name, size);
     int err = errno;
     if (err == EINTR || err == EINPROGRESS)
@@ -215,7 +214,7 @@ int __wrap_connect(int fd, const struct sockaddr *name, socklen_t size)
     ssize_t __wrap_##name parameters;                                                              \
     ssize_t __wrap_##name parameters                                                               \
     {                                                                                              \
-        if (fails(call))                                                                           \
+        if (calls_fails(call))                                                                     \
             return -1;                                                                             \
         size = shortened(call, size);                                                              \
         return __real_##name arguments;                                                            \
@@ -236,7 +235,7 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags);
 
 ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
 {
-    if (fails(CALL_RECVMSG))
+    if (calls_fails(CALL_RECVMSG))
         return -1;
     if (message->msg_iovlen != 1)
         return __real_recvmsg(fd, message, flags);
@@ -253,7 +252,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    return fails(CALL_SENDMSG) ? -1 : __real_sendmsg(fd, message, flags);
+    return calls_fails(CALL_SENDMSG) ? -1 : __real_sendmsg(fd, message, flags);
 }
 
 ssize_t __real_writev(int fd, const struct iovec *iov, int count);
@@ -261,7 +260,7 @@ ssize_t __wrap_writev(int fd, const struct iovec *iov, int count);
 
 ssize_t __wrap_writev(int fd, const struct iovec *iov, int count)
 {
-    if (fails(CALL_WRITEV))
+    if (calls_fails(CALL_WRITEV))
         return -1;
     if (!calls[CALL_WRITEV].most || !count)
         return __real_writev(fd, iov, count);
@@ -277,11 +276,11 @@ ssize_t __wrap_writev(int fd, const struct iovec *iov, int count)
  * wait for ever. And but epoll_ctl's EPERM, which says of a file that it is always ready.
  */
 static const int errors[CALLS][32] = {
-    [CALL_ACCEPT4] = {EAGAIN,      EBADF,           ECONNABORTED,    EFAULT,       EINTR,
-                      EINVAL,      EMFILE,          ENFILE,          ENOBUFS,      ENOMEM,
-                      ENOTSOCK,    EOPNOTSUPP,      EPERM,           EPROTO,       ENETDOWN,
-                      ENOPROTOOPT, EHOSTDOWN,       ENONET,          EHOSTUNREACH, ENETUNREACH,
-                      ENOSR,       ESOCKTNOSUPPORT, EPROTONOSUPPORT, ETIMEDOUT},
+    [CALL_ACCEPT] = {EAGAIN,      EBADF,           ECONNABORTED,    EFAULT,       EINTR,
+                     EINVAL,      EMFILE,          ENFILE,          ENOBUFS,      ENOMEM,
+                     ENOTSOCK,    EOPNOTSUPP,      EPERM,           EPROTO,       ENETDOWN,
+                     ENOPROTOOPT, EHOSTDOWN,       ENONET,          EHOSTUNREACH, ENETUNREACH,
+                     ENOSR,       ESOCKTNOSUPPORT, EPROTONOSUPPORT, ETIMEDOUT},
     [CALL_BIND] = {EACCES, EADDRINUSE, EBADF, EINVAL, ENOTSOCK, EADDRNOTAVAIL, EFAULT, ELOOP,
                    ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, EROFS},
     [CALL_CHMOD] = {EACCES, EFAULT, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ENOTDIR, EPERM,
@@ -296,7 +295,7 @@ static const int errors[CALLS][32] = {
     [CALL_ISATTY] = {EBADF, ENOTTY},
     [CALL_OPEN] = {EACCES, EINVAL, EISDIR, ELOOP, EMFILE, ENFILE, ENODEV, ENOENT, ENOMEM, ENOTDIR,
                    ENXIO, EPERM, EROFS, ETXTBSY},
-    [CALL_PIPE2] = {EFAULT, EINVAL, EMFILE, ENFILE, ENOPKG},
+    [CALL_PIPE] = {EFAULT, EINVAL, EMFILE, ENFILE, ENOPKG},
     [CALL_POLL] = {EFAULT, EINTR, EINVAL, ENOMEM},
     [CALL_RECVMMSG] = {EBADF, ECONNREFUSED, EFAULT, EINTR, EINVAL, ENOMEM, ENOTCONN, ENOTSOCK},
     [CALL_SENDMMSG] = {EACCES, EALREADY, EBADF, ECONNRESET, EDESTADDRREQ, EFAULT, EINTR, EINVAL,
@@ -304,7 +303,6 @@ static const int errors[CALLS][32] = {
     [CALL_TCGETATTR] = {EBADF, EIO, ENOTTY},
     [CALL_TCGETPGRP] = {EBADF, EINVAL, ENOTTY},
     [CALL_TCSETATTR] = {EBADF, EINVAL, EIO, ENOTTY},
-    [CALL_EPOLL_CTL] = {EBADF, EEXIST, EINVAL, ELOOP, ENOENT, ENOMEM, ENOSPC},
     [CALL_FCNTL] = {EACCES, EAGAIN, EBADF, EINVAL, EPERM},
     [CALL_FSTAT] = {EBADF, EFAULT, ENOMEM, EOVERFLOW},
     [CALL_GETPEERNAME] = {EBADF, EFAULT, EINVAL, ENOBUFS, ENOTCONN, ENOTSOCK},
@@ -334,19 +332,19 @@ static const int errors[CALLS][32] = {
 
 const int *call_errors(enum call call)
 {
-    return errors[call];
+    return call == CALL_INTEREST ? calls_interest_errors : errors[call];
 }
 
 const char *call_name(enum call call)
 {
     static const char *const names[CALLS] = {
-        "accept4",    "bind",   "chmod",      "close",     "connect",     "dup3",
-        "epoll_ctl",  "fcntl",  "fstat",      "fstatfs",   "getpeername", "getsockname",
-        "getsockopt", "ioctl",  "isatty",     "listen",    "lstat",       "open",
-        "pipe2",      "poll",   "pread",      "read",      "recv",        "recvmmsg",
-        "recvmsg",    "send",   "sendfile",   "sendmmsg",  "sendmsg",     "setsockopt",
-        "shutdown",   "socket", "socketpair", "tcgetattr", "tcgetpgrp",   "tcsetattr",
-        "unlink",     "writev",
+        "accept",   "bind",   "chmod",      "close",       "connect",     "dup3",
+        "fcntl",    "fstat",  "fstatfs",    "getpeername", "getsockname", "getsockopt",
+        "interest", "ioctl",  "isatty",     "listen",      "lstat",       "open",
+        "pipe",     "poll",   "pread",      "read",        "recv",        "recvmmsg",
+        "recvmsg",  "send",   "sendfile",   "sendmmsg",    "sendmsg",     "setsockopt",
+        "shutdown", "socket", "socketpair", "tcgetattr",   "tcgetpgrp",   "tcsetattr",
+        "unlink",   "writev",
     };
     return names[call];
 }

@@ -11,25 +11,25 @@
 #include "net.h"
 
 enum call {
-    CALL_ACCEPT4,
+    CALL_ACCEPT, /* accept4 too, as with pipe2 */
     CALL_BIND,
     CALL_CHMOD,
     CALL_CLOSE,
     CALL_CONNECT,
     CALL_DUP3,
-    CALL_EPOLL_CTL,
     CALL_FCNTL,
     CALL_FSTAT,
     CALL_FSTATFS,
     CALL_GETPEERNAME,
     CALL_GETSOCKNAME,
     CALL_GETSOCKOPT,
+    CALL_INTEREST, /* what the poller tells the kernel of a descriptor */
     CALL_IOCTL,
     CALL_ISATTY,
     CALL_LISTEN,
     CALL_LSTAT,
     CALL_OPEN,
-    CALL_PIPE2,
+    CALL_PIPE,
     CALL_POLL,
     CALL_PREAD,
     CALL_READ,
@@ -65,5 +65,11 @@ const char *call_name(enum call call);
 
 /** The errors that the manual page of a call lists; 0 ends them. */
 const int *call_errors(enum call call);
+
+/* ---- calls_epoll.c, calls_kqueue.c ----------------------------------------------------------- */
+
+extern const int calls_interest_errors[];
+/** Counts a call; whether it is to fail, with errno. */
+bool calls_fails(enum call call);
 
 #endif

@@ -5,13 +5,10 @@
 #include <evloop.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
+#include "fork.h"
 #include "support.h"
-
-int __real_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
-int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
 
 static struct {
     evloop *loop;
@@ -24,15 +21,13 @@ static struct {
 } world;
 
 /* Holds the loop's thread in its first change of two. */
-int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+void fork_changing(void)
 {
-    int result = __real_epoll_ctl(epoll_fd, operation, fd, event);
-    if (operation == EPOLL_CTL_MOD && world.armed) {
-        world.armed = false;
-        sem_post(&world.arrived);
-        sem_wait(&world.go_on);
-    }
-    return result;
+    if (!world.armed)
+        return;
+    world.armed = false;
+    sem_post(&world.arrived);
+    sem_wait(&world.go_on);
 }
 
 static void on_ready(evloop_watch *watch, unsigned events)
@@ -47,7 +42,7 @@ static void modifies_both(evloop_timer *timer)
 {
     (void)timer;
     for (int i = 0; i < 2; i++)
-        evloop_watch_modify(&world.watch[i], EVLOOP_READABLE | EVLOOP_PRIORITY);
+        evloop_watch_modify(&world.watch[i], EVLOOP_READABLE | EVLOOP_DISCONNECT);
     world.armed = true;
 }
 

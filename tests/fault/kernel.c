@@ -3,9 +3,9 @@
  */
 #include "kernel.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <time.h>
 
 struct failing {
@@ -16,16 +16,14 @@ struct failing {
 };
 
 static struct failing calls[CALLS];
-static int only_operation;
-static atomic_int last_timeout_ms;
 static bool clock_stopped;
 static struct timespec stopped_at;
 
 void kernel_reset(void)
 {
     memset(calls, 0, sizeof calls);
-    only_operation = 0;
     clock_stopped = false;
+    kernel_reset_poller();
 }
 
 void kernel_fail(enum call call, unsigned nth, unsigned times, int err)
@@ -36,22 +34,12 @@ void kernel_fail(enum call call, unsigned nth, unsigned times, int err)
     calls[call].err = err;
 }
 
-void kernel_only_operation(int operation)
-{
-    only_operation = operation;
-}
-
 unsigned kernel_count(enum call call)
 {
     return atomic_load(&calls[call].count);
 }
 
-int kernel_last_timeout_ms(void)
-{
-    return atomic_load(&last_timeout_ms);
-}
-
-static bool fails(enum call call)
+bool kernel_fails(enum call call)
 {
     struct failing *failing = &calls[call];
     unsigned number = atomic_fetch_add(&failing->count, 1) + 1;
@@ -61,65 +49,14 @@ static bool fails(enum call call)
     return true;
 }
 
-int __real_epoll_create1(int flags);
-int __wrap_epoll_create1(int flags);
-
-int __wrap_epoll_create1(int flags)
-{
-    return fails(CALL_EPOLL_CREATE1) ? -1 : __real_epoll_create1(flags);
-}
-
-int __real_eventfd(unsigned initial, int flags);
-int __wrap_eventfd(unsigned initial, int flags);
-
-int __wrap_eventfd(unsigned initial, int flags)
-{
-    return fails(CALL_EVENTFD) ? -1 : __real_eventfd(initial, flags);
-}
-
-int __real_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
-int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
-
-int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
-{
-    bool counted = !only_operation || operation == only_operation;
-    if (counted && fails(CALL_EPOLL_CTL))
-        return -1;
-    return __real_epoll_ctl(epoll_fd, operation, fd, event);
-}
-
-int __real_epoll_wait(int epoll_fd, struct epoll_event *events, int count, int timeout_ms);
-int __wrap_epoll_wait(int epoll_fd, struct epoll_event *events, int count, int timeout_ms);
-
-int __wrap_epoll_wait(int epoll_fd, struct epoll_event *events, int count, int timeout_ms)
-{
-    atomic_store(&last_timeout_ms, timeout_ms);
-    if (fails(CALL_EPOLL_WAIT))
-        return -1;
-    return __real_epoll_wait(epoll_fd, events, count, timeout_ms);
-}
-
-#ifdef EVLOOP_HAVE_EPOLL_PWAIT2
-int __real_epoll_pwait2(int epoll_fd, struct epoll_event *events, int count,
-                        const struct timespec *timeout, const sigset_t *mask);
-int __wrap_epoll_pwait2(int epoll_fd, struct epoll_event *events, int count,
-                        const struct timespec *timeout, const sigset_t *mask);
-
-int __wrap_epoll_pwait2(int epoll_fd, struct epoll_event *events, int count,
-                        const struct timespec *timeout, const sigset_t *mask)
-{
-    if (fails(CALL_EPOLL_PWAIT2))
-        return -1;
-    return __real_epoll_pwait2(epoll_fd, events, count, timeout, mask);
-}
-#endif
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 {
-    if (fails(CALL_CLOCK_GETTIME))
+    if (kernel_fails(CALL_CLOCK_GETTIME))
         return -1;
     if (clock_stopped) {
         *now = stopped_at;
@@ -134,21 +71,20 @@ void kernel_stop_clock(void)
     clock_stopped = true;
 }
 
-ssize_t __real_write(int fd, const void *data, size_t size);
-ssize_t __wrap_write(int fd, const void *data, size_t size);
+#define WRAP(call, result, name, parameters, arguments)                                            \
+    result __real_##name parameters;                                                               \
+    result __wrap_##name parameters;                                                               \
+    result __wrap_##name parameters                                                                \
+    {                                                                                              \
+        return kernel_fails(call) ? -1 : __real_##name arguments;                                  \
+    }
 
-ssize_t __wrap_write(int fd, const void *data, size_t size)
-{
-    return fails(CALL_WRITE) ? -1 : __real_write(fd, data, size);
-}
-
-int __real_dup3(int from, int to, int flags);
-int __wrap_dup3(int from, int to, int flags);
-
-int __wrap_dup3(int from, int to, int flags)
-{
-    return fails(CALL_DUP3) ? -1 : __real_dup3(from, to, flags);
-}
+WRAP(CALL_DUP3, int, dup3, (int from, int to, int flags), (from, to, flags))
+WRAP(CALL_FSTAT, int, fstat, (int fd, struct stat *status), (fd, status))
+WRAP(CALL_PIPE, int, pipe, (int fds[2]), (fds))
+WRAP(CALL_PIPE, int, pipe2, (int fds[2], int flags), (fds, flags))
+WRAP(CALL_READ, ssize_t, read, (int fd, void *memory, size_t size), (fd, memory, size))
+WRAP(CALL_WRITE, ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
 
 int __real_fcntl(int fd, int command, ...);
 int __wrap_fcntl(int fd, int command, ...);
@@ -159,5 +95,89 @@ int __wrap_fcntl(int fd, int command, ...)
     va_start(arguments, command);
     long argument = va_arg(arguments, long);
     va_end(arguments);
-    return fails(CALL_FCNTL) ? -1 : __real_fcntl(fd, command, argument);
+    return kernel_fails(CALL_FCNTL) ? -1 : __real_fcntl(fd, command, argument);
+}
+
+/* ---- the scene ------------------------------------------------------------------------------- */
+
+unsigned kernel_ran;
+unsigned kernel_events;
+
+void kernel_on_timer(evloop_timer *timer)
+{
+    (void)timer;
+    kernel_ran++;
+}
+
+void kernel_on_function(void *arg)
+{
+    (void)arg;
+    kernel_ran++;
+}
+
+void kernel_on_watch(evloop_watch *watch, unsigned events)
+{
+    (void)watch;
+    kernel_events = events;
+    kernel_ran++;
+}
+
+evloop *kernel_begin(void)
+{
+    kernel_reset();
+    kernel_ran = kernel_events = 0;
+    return loop_new();
+}
+
+void kernel_assert_works(evloop *loop)
+{
+    evloop_timer timer = {0};
+    evloop_watch watch = {0};
+    int fds[2];
+    kernel_reset();
+    pipe_open(fds);
+    kernel_ran = 0;
+    assert_int_equal(evloop_timer_start(loop, &timer, EVLOOP_US(100), 0, kernel_on_timer), 0);
+    assert_int_equal(evloop_post(loop, kernel_on_function, NULL), 0);
+    assert_int_equal(evloop_watch_start(loop, &watch, fds[0], EVLOOP_READABLE, kernel_on_watch), 0);
+    assert_int_equal(evloop_watch_unref(&watch), 0);
+    loop_run(loop);
+    assert_int_equal(kernel_ran, 2);
+    fd_write_byte(fds[1]);
+    loop_turn(loop);
+    assert_int_equal(kernel_ran, 3);
+    assert_int_equal(evloop_watch_stop(&watch), 0);
+    fds_close(fds);
+}
+
+uint64_t kernel_not_before;
+
+void kernel_on_timed(evloop_timer *timer)
+{
+    (void)timer;
+    assert_true(clock_ns() >= kernel_not_before);
+    kernel_ran++;
+}
+
+void kernel_run_timer(evloop *loop, uint64_t delay_ns)
+{
+    evloop_timer timer = {0};
+    kernel_ran = 0;
+    kernel_not_before = clock_ns() + delay_ns;
+    assert_int_equal(evloop_timer_start(loop, &timer, delay_ns, 0, kernel_on_timed), 0);
+    loop_run(loop);
+    assert_int_equal(kernel_ran, 1);
+}
+
+void kernel_leave_registration(evloop *loop, int fds[2])
+{
+    evloop_watch watch = {0};
+    pipe_open(fds);
+    assert_int_equal(evloop_watch_start(loop, &watch, fds[0], EVLOOP_READABLE, kernel_on_watch), 0);
+    int duplicate = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+    assert_true(duplicate >= 0);
+    assert_int_equal(close(fds[0]), 0);
+    fds[0] = duplicate;
+    assert_int_equal(evloop_watch_stop(&watch), 0);
+    fd_write_byte(fds[1]);
 }
