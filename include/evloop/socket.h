@@ -57,7 +57,8 @@ static inline evloop_connect_options evloop_connect_options_default(void)
 /**
  * Connects to an address, IP or path. fn is called once, never from inside the call: 0, or why
  * there is no connection; close the stream then. Reading and writing may be started before. options
- * may be NULL. A unix listener whose backlog is full refuses with -EAGAIN.
+ * may be NULL. A unix listener whose backlog is full refuses with -EAGAIN on
+ * Linux, with -ECONNREFUSED elsewhere.
  * Thread: loop. Errors: -EINVAL (also: options of no known size), -E2BIG (options that this library
  * does not know), -EBUSY (the stream is open), -EAFNOSUPPORT, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM,
  * what binding or configure says, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. What the network says
