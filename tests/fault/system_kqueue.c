@@ -490,11 +490,12 @@ TEST(an_event_of_an_earlier_registration_is_nobodys)
     pair_open(fds);
     watch_start(loop, &watch, fds[0], EVLOOP_WRITABLE);
     assert_int_equal(evloop_watch_stop(&watch), 0);
-    watch_start(loop, &watch, fds[0], EVLOOP_WRITABLE);
+    watch_start(loop, &watch, fds[0], EVLOOP_READABLE | EVLOOP_WRITABLE);
     EV_SET(&event, (uintptr_t)fds[0], EVFILT_READ, 0, 0, 1, (void *)(uintptr_t)1);
     kernel_tell(&event);
     loop_turn(loop);
     assert_int_equal(kernel_ran, 0);
+    assert_false(kernel_registered(loop, fds[0], EVFILT_READ));
     assert_true(kernel_registered(loop, fds[0], EVFILT_WRITE));
     loop_turn(loop);
     assert_int_equal(kernel_ran, 1);
