@@ -60,7 +60,7 @@ if(EVLOOP_TEST_KQUEUE)
         src/poller/sigpipe_wait.c
         src/poller/socket_dgram_linux.c
         src/poller/socket_group.c
-        src/poller/socket_keepalive.c
+        src/poller/socket_options.c
         src/poller/socket_linux.c
         src/poller/transfer_linux.c
         src/util/cpu_linux.c)
@@ -86,7 +86,7 @@ elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         src/poller/sigpipe_timed.c
         src/poller/socket_dgram_linux.c
         src/poller/socket_group.c
-        src/poller/socket_keepalive.c
+        src/poller/socket_options.c
         src/poller/socket_linux.c
         src/poller/transfer_linux.c
         src/util/cpu_linux.c)
@@ -138,7 +138,7 @@ elseif(CMAKE_SYSTEM_NAME MATCHES "^(Darwin|FreeBSD|NetBSD|OpenBSD)$")
             src/poller/sigpipe_forbid.c
             src/poller/socket_darwin.c
             src/poller/socket_group.c
-            src/poller/socket_keepalive.c
+            src/poller/socket_options.c
             src/poller/socket_plain.c
             src/poller/transfer_darwin.c)
         # The options of IPv6 have two sets of names there.
@@ -152,7 +152,7 @@ elseif(CMAKE_SYSTEM_NAME MATCHES "^(Darwin|FreeBSD|NetBSD|OpenBSD)$")
             src/poller/sigpipe_timed.c
             src/poller/socket_freebsd.c
             src/poller/socket_group.c
-            src/poller/socket_keepalive.c
+            src/poller/socket_options.c
             src/poller/transfer_freebsd.c)
     elseif(CMAKE_SYSTEM_NAME STREQUAL "NetBSD")
         list(APPEND EVLOOP_PLATFORM_SOURCES
@@ -163,7 +163,7 @@ elseif(CMAKE_SYSTEM_NAME MATCHES "^(Darwin|FreeBSD|NetBSD|OpenBSD)$")
             src/poller/sigpipe_forbid.c
             src/poller/socket_group_netbsd.c
             src/poller/socket_group_plain.c
-            src/poller/socket_keepalive.c
+            src/poller/socket_options.c
             src/poller/socket_netbsd.c
             src/poller/socket_plain.c
             src/poller/transfer_copy.c)

@@ -3,6 +3,12 @@
  * kernel to follow to somewhere else.
  */
 #define _POSIX_C_SOURCE 200809L
+#ifdef __APPLE__ /* which has no st_mtim */
+#define _DARWIN_C_SOURCE
+#define MODIFIED st_mtimespec
+#else
+#define MODIFIED st_mtim
+#endif
 
 #include "files.h"
 
@@ -130,10 +136,10 @@ static int describe(int fd, const char *name, struct file *file)
         return 404;
     file->fd = fd;
     file->size = (uint64_t)status.st_size;
-    file->modified = status.st_mtim.tv_sec;
+    file->modified = status.MODIFIED.tv_sec;
     file->type = type_of(name);
     snprintf(file->tag, sizeof file->tag, "\"%llx-%llx-%lx\"", (unsigned long long)file->size,
-             (unsigned long long)file->modified, (unsigned long)status.st_mtim.tv_nsec);
+             (unsigned long long)file->modified, (unsigned long)status.MODIFIED.tv_nsec);
     return 200;
 }
 

@@ -149,7 +149,8 @@ typedef struct evloop_dgram_options {
                                       system may choose one that another such socket has */
     bool reuse_port;      /**< several sockets on one address share what comes (Linux,
                                       FreeBSD) */
-    bool v6_only;         /**< "[::]:53" and ":53" take v4 as well unless this is set */
+    bool v6_only;         /**< "[::]:53" and ":53" take v4 as well unless this is set; never
+                                      on OpenBSD */
     bool broadcast;       /**< may send to broadcast addresses */
     bool receive_local;   /**< tell local and interface_index of what comes */
     bool receive_ttl;     /**< tell ttl */

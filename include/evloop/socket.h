@@ -122,7 +122,8 @@ typedef struct evloop_listen_options {
     bool nagle;                 /**< TCP: of every connection; see evloop_connect_options */
     bool reuse_port;            /**< several sockets on one address share its connections (Linux,
                                       FreeBSD) */
-    bool v6_only;               /**< "[::]" and ":80" take v4 as well unless this is set */
+    bool v6_only;               /**< "[::]" and ":80" take v4 as well unless this is set;
+                                      never on OpenBSD */
     unsigned fast_open;         /**< TCP: how many may be waiting; 0: not */
     bool seqpacket;             /**< unix: messages instead of bytes */
     unsigned permissions; /**< unix: the mode of the path, 0600 for instance; 0: as umask wants */

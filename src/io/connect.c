@@ -32,7 +32,7 @@ static int type_of(int family, const evloop_connect_options *options)
 {
     if (!options->seqpacket)
         return SOCK_STREAM;
-    return family == AF_UNIX ? SOCK_SEQPACKET : -EINVAL;
+    return family == AF_UNIX ? (int)SOCKET_SEQPACKET : -EINVAL;
 }
 
 int evloop_connect(evloop *loop, evloop_stream *stream, const evloop_address *address,

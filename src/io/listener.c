@@ -376,8 +376,8 @@ int evloop_listen(evloop *loop, evloop_listener *listener, const evloop_address 
         err = -EINVAL;
     if (err)
         return err;
-    int type = options.seqpacket ? SOCK_SEQPACKET : SOCK_STREAM;
-    int fd = open_socket(address, type, &options);
+    int type = options.seqpacket ? (int)SOCKET_SEQPACKET : SOCK_STREAM;
+    int fd = type < 0 ? type : open_socket(address, type, &options);
     if (fd < 0)
         return fd;
     unsigned flags = kind_flags(family, type) | (is_in_a_directory(address) ? LISTENER_PATH : 0);

@@ -15,5 +15,5 @@ int sigpipe_forbid(int fd)
     if (fcntl(fd, F_SETNOSIGPIPE, 1) == 0)
         return 0;
     int err = -errno;
-    return fcntl(fd, F_GETNOSIGPIPE) == 1 ? 0 : err;
+    return fcntl(fd, F_GETNOSIGPIPE) > 0 ? 0 : err;
 }

@@ -128,11 +128,6 @@ int socket_set_reuse_address(int fd)
     return socket_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 }
 
-int socket_set_v6_only(int fd, bool on)
-{
-    return socket_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, on);
-}
-
 int socket_path_set_mode(const char *path, unsigned mode)
 {
     return result_of(chmod(path, (mode_t)mode));

@@ -7,8 +7,17 @@
 #ifndef POLLER_SOCKET_H
 #define POLLER_SOCKET_H
 
+#include <errno.h>
+
 #include "evloop/address.h"
 #include "evloop/socket.h"
+
+/* Messages over connections of unix sockets. */
+#ifdef __APPLE__
+enum { SOCKET_SEQPACKET = -ENOTSUP };
+#else
+enum { SOCKET_SEQPACKET = SOCK_SEQPACKET };
+#endif
 
 int socket_open(int family, int type);
 /* Two unix stream sockets; fds[1] blocks, since it is for others. */

@@ -17,6 +17,14 @@ int socket_set_keepalive(int fd, const evloop_keepalive *keepalive)
     return socket_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
 }
 
+/* It always is. */
+int socket_set_v6_only(int fd, bool on)
+{
+    (void)fd;
+    (void)on;
+    return 0;
+}
+
 int socket_credentials(int fd, evloop_credentials *peer)
 {
     struct sockpeercred credentials;

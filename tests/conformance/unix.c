@@ -2,6 +2,7 @@
  * unix.c: what only unix sockets do: messages, descriptors, credentials.
  */
 #include "script.h"
+#include "system.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -129,7 +130,7 @@ static void a_message_of_more_than_a_mebibyte_stays_whole(struct scene *scene)
     socklen_t length = sizeof size;
     meet(scene);
     int fd = evloop_stream_fd(&scene->a.stream);
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
+    system_send_room(fd, size);
     if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) != 0 || size < ROOM)
         skip();
     put(&scene->a, &request, SIZE);

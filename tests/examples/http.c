@@ -391,7 +391,7 @@ static void *send_pipeline(void *arg)
         char request[128];
         int size = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" HOST "%s\r\n",
                             pipelined_path(n), n == PIPELINED - 1 ? "Connection: close\r\n" : "");
-        check(send(fd, request, (size_t)size, MSG_NOSIGNAL) == size);
+        check(net_put(fd, request, (size_t)size, 0) == size);
     }
     return NULL;
 }

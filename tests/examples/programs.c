@@ -186,7 +186,7 @@ void send_all(int fd, const void *data, size_t size)
 {
     const char *at = data;
     while (size > 0) {
-        ssize_t n = send(fd, at, size, MSG_NOSIGNAL);
+        ssize_t n = net_put(fd, at, size, 0);
         assert_true(n > 0);
         at += n;
         size -= (size_t)n;

@@ -26,7 +26,7 @@ static void *send_big(void *arg)
     int fd = *(int *)arg;
     for (size_t done = 0; done < BIG;) {
         size_t part = BIG - done < PATTERN_SPAN ? BIG - done : PATTERN_SPAN;
-        ssize_t n = send(fd, pattern_at(done), part, MSG_NOSIGNAL);
+        ssize_t n = net_put(fd, pattern_at(done), part, 0);
         check(n > 0);
         done += (size_t)n;
     }
@@ -66,7 +66,7 @@ static size_t send_until_stuck(int fd)
     size_t sent = 0;
     struct pollfd room = {fd, POLLOUT, 0};
     while (sent < limit && poll(&room, 1, 250) > 0) {
-        ssize_t n = send(fd, pattern_at(sent), PATTERN_SPAN, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = net_put(fd, pattern_at(sent), PATTERN_SPAN, MSG_DONTWAIT);
         assert_true(n > 0 || errno == EAGAIN);
         sent += n > 0 ? (size_t)n : 0;
     }

@@ -32,8 +32,7 @@ TEST(a_burst_comes_back_whole_and_in_batches)
     char text[NUMBER], wanted[NUMBER], told[256];
     unsigned datagrams, batches, lost;
     program_start(&program, UDP_ECHO_PROGRAM, "127.0.0.1:0", NULL);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
+    int fd = net_socket(AF_INET, SOCK_DGRAM);
     assert_int_equal(connect(fd, &program.address.of.any, program.address.size), 0);
     stop(&program); /* so that they come together */
     for (unsigned i = 0; i < BURST; i++) {

@@ -83,13 +83,22 @@ static const struct poller_backend fake = {
     .wake = fake_wake,
 };
 
+/* The last is the one that works everywhere, and has no next best. */
+static const char *last_backend(void)
+{
+    const struct poller_backend *const *known = poller_backends();
+    while (known[1])
+        known++;
+    return known[0]->name;
+}
+
 static void poller_new(void)
 {
     memset(&backend, 0, sizeof backend);
     memset(&watch, 0, sizeof watch);
     watch.fd_ = STDERR_FILENO;
     watch.interest_ = EVLOOP_READABLE;
-    assert_int_equal(poller_choose(&poller, &test_heap.allocator, "epoll"), 0);
+    assert_int_equal(poller_choose(&poller, &test_heap.allocator, last_backend()), 0);
     poller.backend = &fake;
 }
 

@@ -55,7 +55,7 @@ if("${changed}" MATCHES "\\.h" OR "${TEST_OBJECTS}" MATCHES "/stepped/") # it ha
     file(GLOB objects "${WORK_DIR}/*.o")
     run("archiving the library with the defect" "${ARCHIVER}" rcs libevloop.a ${objects})
     file(GLOB support "${WORK_DIR}/tests/support/*.c")
-    list(FILTER support EXCLUDE REGEX "/(over_backend|older_buffers)\\.c$") # not every test's
+    list(FILTER support EXCLUDE REGEX "/(over_backend|older_buffers|system_bsd)\\.c$") # not every test's
     run("compiling the test" ${compile} -o mutant ${TEST_SOURCES} ${support} libevloop.a
         ${LDFLAGS} -pthread)
 else()

@@ -3,7 +3,7 @@
  * and in order, unless it was taken back; every request is told of once; every socket is closed.
  * Over unix sockets, which lose nothing.
  */
-#include "support.h"
+#include "net.h"
 
 enum { PAIRS = 6, LARGEST = 9000, AT_ONCE = 20, NUMBERS = 1 << 16 };
 
@@ -199,10 +199,11 @@ static void cancel_one(void)
 
 static void open_pair(struct pair *pair)
 {
-    char name[64];
+    char name[UNIX_NAME_SIZE], kind[32];
     evloop_dgram_options options = evloop_dgram_options_default();
     memset(pair, 0, sizeof *pair);
-    snprintf(name, sizeof name, "@evloop-stress-%d-%zu", (int)getpid(), all.opened++);
+    snprintf(kind, sizeof kind, "stress-%zu", all.opened++);
+    net_unix_name(name, kind);
     options.batch = 1 + (unsigned)below(40);
     options.receive_size = sizeof(uint32_t) + LARGEST;
     options.queue_limit = 1000 + below(100000);

@@ -2,6 +2,7 @@
  * net.c: the helpers of net.h.
  */
 #include "net.h"
+#include "system.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -60,11 +61,11 @@ unsigned pattern_pieces(struct iovec *iov, unsigned most, uint64_t position, siz
 
 /* ---- sockets --------------------------------------------------------------------------------- */
 
-static int socket_new(int family)
+int net_socket(int family, int type)
 {
-    int fd = socket(family, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(fcntl(fd, F_SETFD, FD_CLOEXEC), 0);
+    int fd = socket(family, type, 0);
+    check(fd >= 0);
+    check(fcntl(fd, F_SETFD, FD_CLOEXEC) == 0);
     return fd;
 }
 
@@ -94,9 +95,27 @@ bool net_has_v6(void)
     return has;
 }
 
+bool net_has_all_of_127(void)
+{
+    evloop_address address;
+    check(evloop_address_parse(&address, "127.0.0.2:0") == 0);
+    int fd = net_socket(AF_INET, SOCK_DGRAM);
+    bool has = bind(fd, &address.of.any, address.size) == 0;
+    close(fd);
+    return has;
+}
+
+bool net_has_unix(int type)
+{
+    int fd = socket(AF_UNIX, type, 0);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 int net_listen(int family, int backlog, evloop_address *address)
 {
-    int fd = socket_new(family);
+    int fd = net_socket(family, SOCK_STREAM);
     loopback(family, address);
     assert_int_equal(bind(fd, &address->of.any, address->size), 0);
     assert_int_equal(listen(fd, backlog), 0);
@@ -108,7 +127,7 @@ int net_listen(int family, int backlog, evloop_address *address)
 
 int net_connect(const evloop_address *address)
 {
-    int fd = socket_new(address->of.any.sa_family);
+    int fd = net_socket(address->of.any.sa_family, SOCK_STREAM);
     assert_int_equal(connect(fd, &address->of.any, address->size), 0);
     return fd;
 }
@@ -143,11 +162,16 @@ void net_reset(int fd)
     assert_int_equal(close(fd), 0);
 }
 
+ssize_t net_put(int fd, const void *data, size_t size, int flags)
+{
+    return send(fd, data, size, flags | system_send_flags(fd));
+}
+
 void net_send(int fd, uint64_t position, size_t size)
 {
     while (size) {
         size_t part = size < PATTERN_SPAN ? size : PATTERN_SPAN;
-        ssize_t sent = send(fd, pattern_at(position), part, MSG_NOSIGNAL);
+        ssize_t sent = net_put(fd, pattern_at(position), part, 0);
         assert_true(sent > 0);
         position += (size_t)sent;
         size -= (size_t)sent;
@@ -186,6 +210,16 @@ static void place_name(char place[PLACE_SIZE], const char *kind)
     assert_true(used > 0 && used < PLACE_SIZE - 6);
     memset(place + used, 'X', 6); /* which mkdtemp() and mkstemp() replace */
     place[used + 6] = '\0';
+}
+
+const char *net_unix_name(char name[UNIX_NAME_SIZE], const char *kind)
+{
+    char path[PLACE_SIZE] = "@";
+    if (!system_has_abstract_names())
+        place_name(path, kind);
+    int used = snprintf(name, UNIX_NAME_SIZE, "%sevloop-%s-%ld", path, kind, (long)getpid());
+    check(used > 0 && used < UNIX_NAME_SIZE);
+    return name;
 }
 
 void place_make(char place[PLACE_SIZE])
@@ -243,5 +277,5 @@ size_t fds_raise_limit(void)
     check(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     limit.rlim_cur = limit.rlim_max;
     check(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-    return limit.rlim_cur > SIZE_MAX ? SIZE_MAX : (size_t)limit.rlim_cur;
+    return (uintmax_t)limit.rlim_cur > SIZE_MAX ? SIZE_MAX : (size_t)limit.rlim_cur;
 }

@@ -27,8 +27,17 @@ unsigned pattern_pieces(struct iovec *iov, unsigned most, uint64_t position, siz
 
 /** Whether this machine has [::1]. */
 bool net_has_v6(void);
+/** Whether it has 127.0.0.2 and the like as well. */
+bool net_has_all_of_127(void);
+/** Whether the system has unix sockets of that type. */
+bool net_has_unix(int type);
+/** A name for a unix socket, which no other test has: not a path, if the system has such. */
+enum { UNIX_NAME_SIZE = 100 };
+const char *net_unix_name(char name[UNIX_NAME_SIZE], const char *kind);
 /** A stream socket that listens on 127.0.0.1 or [::1], with so many places; tells its address. */
 int net_listen(int family, int backlog, evloop_address *address);
+/** A socket of that kind. From any thread. */
+int net_socket(int family, int type);
 /** Connects to it, in blocking mode. */
 int net_connect(const evloop_address *address);
 /** Two ends that are connected: AF_INET, AF_INET6, AF_UNIX. */
@@ -37,6 +46,8 @@ void net_pair(int family, int fds[2]);
 void net_narrow(int fd);
 /** Closes it so that a TCP peer gets a reset. */
 void net_reset(int fd);
+/** send() that raises no signal. */
+ssize_t net_put(int fd, const void *data, size_t size, int flags);
 /** Sends size bytes of the pattern; asserts that they all went. */
 void net_send(int fd, uint64_t position, size_t size);
 /** How many bytes have come that nobody has received. */

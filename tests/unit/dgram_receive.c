@@ -3,6 +3,7 @@
  * network.
  */
 #include "mail.h"
+#include "net.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -26,6 +27,19 @@ static bool can_bind_v6(evloop *loop)
 {
     evloop_dgram d = {0};
     if (evloop_udp_bind(loop, &d, "[::1]:0", NULL) != 0)
+        return false;
+    evloop_dgram_close(&d, NULL);
+    loop_turn(loop);
+    return true;
+}
+
+/* Whether the system has what the options ask for. */
+static bool can_bind_with(evloop *loop, const evloop_dgram_options *options)
+{
+    evloop_dgram d = {0};
+    int err = evloop_udp_bind(loop, &d, "127.0.0.1:0", options);
+    assert_true(err == 0 || err == -ENOTSUP);
+    if (err)
         return false;
     evloop_dgram_close(&d, NULL);
     loop_turn(loop);
@@ -263,7 +277,7 @@ TEST(local_address_interface_ttl_and_ecn_are_told)
     evloop_dgram_options options = all_told();
     struct box *box = box_bind(loop, "0.0.0.0:0", &options);
     struct box *sender = box_bind(loop, "127.0.0.1:0", NULL);
-    evloop_address to = same_port("127.0.0.2:0", box);
+    evloop_address to = same_port(net_has_all_of_127() ? "127.0.0.2:0" : "127.0.0.1:0", box);
     assert_int_equal(evloop_dgram_set_ttl(&sender->dgram, 17), 0);
     assert_int_equal(evloop_dgram_set_ecn(&sender->dgram, 2), 0);
     assert_int_equal(box_send(sender, "x", &to), 0);
@@ -302,12 +316,13 @@ TEST(they_are_told_of_v6_and_of_v4_that_comes_to_v6)
     assert_int_not_equal(box->mails[0].interface_index, 0);
     assert_int_equal(box->mails[0].ttl, 18);
     assert_int_equal(box->mails[0].ecn, 1);
-    to = same_port("127.0.0.2:0", box);
+    const bool all = net_has_all_of_127();
+    to = same_port(all ? "127.0.0.2:0" : "127.0.0.1:0", box);
     assert_int_equal(evloop_dgram_set_ttl(&v4->dgram, 19), 0);
     assert_int_equal(evloop_dgram_set_ecn(&v4->dgram, 3), 0);
     assert_int_equal(box_send(v4, "four", &to), 0);
     box_wait(loop, box, 2);
-    to = same_port("[::ffff:127.0.0.2]:0", box);
+    to = same_port(all ? "[::ffff:127.0.0.2]:0" : "[::ffff:127.0.0.1]:0", box);
     assert_true(evloop_address_equal(&box->mails[1].local, &to));
     assert_int_equal(box->mails[1].ttl, 19);
     assert_int_equal(box->mails[1].ecn, 3);
@@ -335,7 +350,8 @@ TEST(an_echo_comes_from_the_address_that_was_sent_to)
     assert_int_equal(evloop_dgram_local(&server, &local), 0);
     for (unsigned i = 1; i <= 3; i++) {
         char text[EVLOOP_ADDRESS_TEXT];
-        snprintf(text, sizeof text, "127.0.0.%u:%u", i, evloop_address_port(&local));
+        snprintf(text, sizeof text, "127.0.0.%u:%u", net_has_all_of_127() ? i : 1,
+                 evloop_address_port(&local));
         evloop_address to = address_of(text);
         assert_int_equal(box_send(sender, text, &to), 0);
         box_wait(loop, sender, i);
@@ -362,7 +378,7 @@ TEST(so_it_does_over_v6_and_for_v4_that_comes_to_v6)
     assert_int_equal(evloop_udp_bind(loop, &server, "[::]:0", &options), 0);
     assert_int_equal(evloop_dgram_receive_start(&server, echo), 0);
     assert_int_equal(evloop_dgram_local(&server, &local), 0);
-    evloop_address to = address_of("127.0.0.3:0");
+    evloop_address to = address_of(net_has_all_of_127() ? "127.0.0.3:0" : "127.0.0.1:0");
     evloop_address_set_port(&to, evloop_address_port(&local));
     assert_int_equal(box_send(v4, "four", &to), 0);
     box_wait(loop, v4, 1);
@@ -418,6 +434,10 @@ TEST(with_errors_asked_for_it_is_told_whom_they_are_about)
     evloop_address to = nobody(loop), other = nobody(loop), from;
     evloop_dgram_options options = evloop_dgram_options_default();
     options.receive_errors = true;
+    if (!can_bind_with(loop, &options)) {
+        loop_end(loop);
+        skip();
+    }
     struct box *box = box_bind(loop, "127.0.0.1:0", &options);
     struct box *sender = box_bind(loop, "127.0.0.1:0", NULL);
     assert_int_equal(box_send(box, "lost", &to), 0);
@@ -444,7 +464,7 @@ TEST(so_it_is_over_v6)
     evloop *loop = loop_new();
     evloop_dgram_options options = evloop_dgram_options_default();
     options.receive_errors = true;
-    if (!can_bind_v6(loop)) {
+    if (!can_bind_v6(loop) || !can_bind_with(loop, &options)) {
         loop_end(loop);
         skip();
     }
@@ -471,6 +491,10 @@ TEST(errors_and_datagrams_have_their_turns)
     evloop_dgram_options options = evloop_dgram_options_default();
     options.receive_errors = true;
     options.batch = 1;
+    if (!can_bind_with(loop, &options)) {
+        loop_end(loop);
+        skip();
+    }
     struct box *box = box_bind(loop, "127.0.0.1:0", &options);
     struct box *sender = box_bind(loop, "127.0.0.1:0", NULL);
     from = box_address(box);
@@ -523,12 +547,18 @@ TEST(descriptors_that_come_with_a_datagram_do_not_stay_whatever_the_options)
         options.gro = i & 1;
         options.receive_errors = i & 2;
         struct box *box = box_new();
-        char name[64];
-        snprintf(name, sizeof name, "@evloop-test-passed-%ld", (long)getpid());
-        assert_int_equal(evloop_unix_dgram_bind(loop, &box->dgram, name, &options), 0);
+        char name[UNIX_NAME_SIZE];
+        net_unix_name(name, "passed");
+        int err = evloop_unix_dgram_bind(loop, &box->dgram, name, &options);
+        if (err == -ENOTSUP && options.receive_errors) { /* there are none over unix sockets */
+            free(box);
+            loop_end(loop);
+            continue;
+        }
+        assert_int_equal(err, 0);
         assert_int_equal(evloop_dgram_receive_start(&box->dgram, box_on_datagrams), 0);
         evloop_address to = box_address(box);
-        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        int fd = net_socket(AF_UNIX, SOCK_DGRAM);
         int pipe_fds[2];
         char byte;
         pipe_open(pipe_fds);

@@ -3,9 +3,10 @@
  * several in one piece.
  */
 #include "mail.h"
+#include "net.h"
+#include "system.h"
 
 #include <netinet/in.h>
-#include <netinet/udp.h>
 #include <sys/socket.h>
 
 static evloop_address address_of(const char *text)
@@ -353,9 +354,9 @@ struct pair {
 
 static struct pair pair_new(evloop *loop, const evloop_dgram_options *options)
 {
-    char name[64];
+    char name[UNIX_NAME_SIZE];
     struct pair pair = {box_new(), box_new()};
-    snprintf(name, sizeof name, "@evloop-pair-%d", (int)getpid());
+    net_unix_name(name, "pair");
     assert_int_equal(evloop_unix_dgram_bind(loop, &pair.reader->dgram, name, NULL), 0);
     assert_int_equal(evloop_unix_dgram_connect(loop, &pair.writer->dgram, name, options), 0);
     assert_int_equal(evloop_dgram_receive_start(&pair.writer->dgram, box_on_datagrams), 0);
@@ -489,12 +490,11 @@ TEST(requests_that_wait_are_cancelled_by_the_closing)
 
 TEST(a_receiver_that_is_full_stops_nobody_who_sends_to_others)
 {
-    char full_name[64], other_name[64];
+    char full_name[UNIX_NAME_SIZE], other_name[UNIX_NAME_SIZE];
     evloop *loop = loop_new();
     struct box *full = box_new(), *other = box_new(), *sender = box_new();
-    snprintf(full_name, sizeof full_name, "@evloop-full-%d", (int)getpid());
-    snprintf(other_name, sizeof other_name, "@evloop-other-%d", (int)getpid());
-    evloop_address to_full = address_of(full_name), to_other = address_of(other_name);
+    evloop_address to_full = address_of(net_unix_name(full_name, "full"));
+    evloop_address to_other = address_of(net_unix_name(other_name, "other"));
     assert_int_equal(evloop_unix_dgram_bind(loop, &full->dgram, full_name, NULL), 0);
     assert_int_equal(evloop_unix_dgram_bind(loop, &other->dgram, other_name, NULL), 0);
     assert_int_equal(evloop_dgram_receive_start(&other->dgram, box_on_datagrams), 0);
@@ -717,14 +717,6 @@ static void echo(evloop_dgram *d, ssize_t n, const evloop_datagram *datagrams)
     assert_int_equal(evloop_dgram_try_send(d, datagrams, (size_t)n), n);
 }
 
-/* Whether the kernel knows how to join them, and was asked to. */
-static bool joins(int fd)
-{
-    int value = 0;
-    socklen_t size = sizeof value;
-    return getsockopt(fd, IPPROTO_UDP, UDP_GRO, &value, &size) == 0 && value;
-}
-
 TEST(what_the_system_has_joined_is_echoed_as_it_came)
 {
     evloop *loop = loop_new();
@@ -742,7 +734,7 @@ TEST(what_the_system_has_joined_is_echoed_as_it_came)
     assert_int_equal(evloop_dgram_receive_start(&box->dgram, box_on_datagrams), 0);
     send_segments(loop, box, box, 40010, 1000);
     send_segments(loop, box, box, 7, 1000);
-    if (joins(evloop_dgram_fd(&server)))
+    if (system_joins(evloop_dgram_fd(&server)))
         assert_int_equal(largest, 40);
     evloop_dgram_close(&server, NULL);
     box_close(loop, box);

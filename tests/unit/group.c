@@ -3,9 +3,9 @@
  * without losing what was accepted.
  */
 #include "net.h"
+#include "kernel_calls.h"
+#include "system.h"
 
-#include <sched.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -83,7 +83,7 @@ static bool echoed(int fd, const char *message)
 {
     char answer[64] = "";
     size_t size = strlen(message);
-    if (send(fd, message, size, MSG_NOSIGNAL) != (ssize_t)size)
+    if (net_put(fd, message, size, 0) != (ssize_t)size)
         return false;
     size_t got = 0;
     while (got < size) {
@@ -218,14 +218,12 @@ TEST(every_loop_of_a_group_listens_at_one_address)
 
 TEST(without_a_number_there_is_a_loop_for_each_processor_that_may_be_used)
 {
-    cpu_set_t set;
     evloop_group *group;
     evloop_options loop = loop_options();
     evloop_group_options options = evloop_group_options_default();
-    assert_int_equal(sched_getaffinity(0, sizeof set, &set), 0);
     options.loop = &loop;
     assert_int_equal(evloop_group_start(&group, NULL, &options, NULL), 0);
-    assert_int_equal(evloop_group_size(group), CPU_COUNT(&set));
+    assert_int_equal(evloop_group_size(group), system_processors());
     assert_int_equal(evloop_group_shutdown(group, 0), 0);
     assert_int_equal(evloop_group_join(group), 0);
 }
@@ -553,21 +551,6 @@ TEST(a_loop_that_is_stuck_holds_up_its_own_connections_only)
     group_end(group);
 }
 
-/* The kernel refuses one thread to wait. */
-int __real_epoll_wait(int fd, struct epoll_event *events, int count, int timeout_ms);
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int count, int timeout_ms);
-
-static EVLOOP_ATOMIC(bool) refusing;
-
-int __wrap_epoll_wait(int fd, struct epoll_event *events, int count, int timeout_ms)
-{
-    if (refusing && pthread_equal(pthread_self(), workers[2].thread)) {
-        errno = EDOM;
-        return -1;
-    }
-    return __real_epoll_wait(fd, events, count, timeout_ms);
-}
-
 static void do_nothing(void *arg)
 {
     (void)arg;
@@ -578,10 +561,10 @@ TEST(a_loop_that_cannot_go_on_ends_the_group_and_says_why)
     evloop_group *group = group_new("127.0.0.1:0", true);
     evloop *loop = evloop_group_loop(group, 2);
     wait_asleep(loop);
-    refusing = true;
+    kernel_refuses = &workers[2].thread;
     assert_int_equal(evloop_post(loop, do_nothing, NULL), 0);
     assert_int_equal(evloop_group_join(group), -EDOM);
-    refusing = false;
+    kernel_refuses = NULL;
     for (unsigned i = 0; i < THREADS; i++)
         assert_int_equal(workers[i].ended, 1);
 }
@@ -637,8 +620,7 @@ static void *client_main(void *arg)
 {
     struct client *client = arg;
     for (size_t i = 0; i < client->visits; i++) {
-        int fd = socket(client->address.of.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        check(fd >= 0);
+        int fd = net_socket(client->address.of.any.sa_family, SOCK_STREAM);
         bool served = connect(fd, &client->address.of.any, client->address.size) == 0;
         for (int j = 0; served && j < 3; j++)
             served = echoed(fd, "a message");
@@ -688,36 +670,23 @@ TEST(handing_over_serves_all_of_many_clients)
     serve_under_load(true);
 }
 
-/* What the kernel gave to the library: see the definition of the test. */
-int __real_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
-int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
-
-static EVLOOP_ATOMIC(unsigned) accepted;
-
-int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
-{
-    int result = __real_accept4(fd, address, size, flags);
-    accepted += result >= 0;
-    return result;
-}
-
 /* Connections that the kernel still held are reset; those are not counted. What a ring accepted is
  * counted by who got it. */
 TEST(a_shutdown_loses_no_connection_that_was_accepted)
 {
     for (int round = 0; round < 20; round++) {
         struct client clients[THREADS];
-        accepted = 0;
+        kernel_accepted = 0;
         evloop_group *group = group_new("127.0.0.1:0", round % 4 != 0);
-        bool calls_accept = strcmp(evloop_backend_name(evloop_group_loop(group, 0)), "epoll") == 0;
+        bool counted = kernel_counts(evloop_group_loop(group, 0));
         evloop_address address = local_of(group);
         clients_start(clients, &address, 40);
         wait_until(connections() >= (unsigned)round * 5);
         assert_int_equal(evloop_group_shutdown(group, EVLOOP_FOREVER), 0);
         assert_int_equal(evloop_group_join(group), 0);
         unsigned served = clients_join(clients);
-        if (calls_accept)
-            assert_int_equal(connections(), accepted);
+        if (counted)
+            assert_int_equal(connections(), kernel_accepted);
         assert_int_equal(served, connections());
     }
 }

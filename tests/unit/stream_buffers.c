@@ -41,7 +41,7 @@ static void *send_main(void *arg)
     int fd = *(int *)arg;
     uint64_t position = 0;
     while (position < TOTAL) {
-        ssize_t n = send(fd, pattern_at(position), (size_t)(TOTAL - position), MSG_NOSIGNAL);
+        ssize_t n = net_put(fd, pattern_at(position), (size_t)(TOTAL - position), 0);
         check(n > 0);
         position += (uint64_t)n;
     }

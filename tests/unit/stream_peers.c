@@ -3,6 +3,7 @@
  * cost memory without end.
  */
 #include "net.h"
+#include "system.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -98,7 +99,7 @@ static void *drip_main(void *arg)
 {
     int fd = *(int *)arg;
     for (uint64_t i = 0; i < scaled(20000); i++)
-        check(send(fd, pattern_at(i), 1, MSG_NOSIGNAL) == 1);
+        check(net_put(fd, pattern_at(i), 1, 0) == 1);
     return NULL;
 }
 
@@ -383,7 +384,7 @@ static void send_letters(int fd, uint64_t *position, size_t size)
     char letters[5000];
     for (size_t i = 0; i < size; i++)
         letters[i] = letter_at((*position)++);
-    assert_int_equal(send(fd, letters, size, MSG_NOSIGNAL), size);
+    assert_int_equal(net_put(fd, letters, size, 0), size);
 }
 
 static void on_letters(evloop_stream *stream, ssize_t n, const void *data)
@@ -462,11 +463,11 @@ static void send_with_fds(int fd, uint64_t position, size_t size, const int *fds
     message.msg_iov = &iov;
     message.msg_iovlen = 1;
     message.msg_control = control.bytes;
-    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    header->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
     memcpy(CMSG_DATA(header), fds, count * sizeof(int));
     assert_int_equal(sendmsg(fd, &message, 0), size);
 }
@@ -574,12 +575,14 @@ TEST(a_stream_whose_descriptors_find_no_number_has_failed)
 TEST(descriptors_that_come_with_credentials_are_all_there)
 {
     struct world world;
-    int fds[253], on = 1;
+    int fds[253];
     for (int i = 0; i < 253; i++)
         fds[i] = STDERR_FILENO;
     world_begin(&world, AF_UNIX);
-    assert_int_equal(
-        setsockopt(evloop_stream_fd(&world.stream), SOL_SOCKET, SO_PASSCRED, &on, sizeof on), 0);
+    if (!system_take_credentials(evloop_stream_fd(&world.stream))) {
+        world_end(&world);
+        skip();
+    }
     assert_int_equal(evloop_unix_accept_fds(&world.stream), 0);
     assert_int_equal(evloop_stream_read_start(&world.stream, on_read), 0);
     send_with_fds(world.peer, 0, 10, fds, 253);

@@ -1,5 +1,5 @@
 /*
- * socket_keepalive.c: TCP's keepalive, where each socket has its own; see socket.h.
+ * socket_options.c: options that all systems but OpenBSD have; see socket.h.
  */
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -40,4 +40,9 @@ int socket_set_keepalive(int fd, const evloop_keepalive *keepalive)
     if (!err)
         err = socket_set_option(fd, SOL_SOCKET, SO_KEEPALIVE, keepalive->idle_s != 0);
     return err;
+}
+
+int socket_set_v6_only(int fd, bool on)
+{
+    return socket_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, on);
 }
