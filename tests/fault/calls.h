@@ -68,6 +68,8 @@ const int *call_errors(enum call call);
 
 /* ---- calls_epoll.c, calls_kqueue.c ----------------------------------------------------------- */
 
+/** Its name. */
+extern const char *const calls_poller;
 extern const int calls_interest_errors[];
 /** Counts a call; whether it is to fail, with errno. */
 bool calls_fails(enum call call);

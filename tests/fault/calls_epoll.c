@@ -5,6 +5,8 @@
 
 #include <sys/epoll.h>
 
+const char *const calls_poller = "epoll";
+
 const int calls_interest_errors[] = {EBADF, EEXIST, EINVAL, ELOOP, ENOENT, ENOMEM, ENOSPC, 0};
 
 int __real_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);

@@ -8,6 +8,8 @@
 
 #include <sys/event.h>
 
+const char *const calls_poller = "kqueue";
+
 /* ENOENT is none of an addition's. */
 const int calls_interest_errors[] = {EACCES, EBADF, EFAULT, EINTR, EINVAL, ENOMEM, ESRCH, 0};
 

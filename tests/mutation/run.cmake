@@ -6,9 +6,9 @@ cmake_minimum_required(VERSION 3.20)
 
 set(HANG_S 10)
 # Of what is put back, the most is in what epoll needs; what is not is found over it just as well.
-set(BACKEND EVLOOP_BACKEND=epoll)
+set(environment "EVLOOP_BACKEND=${BACKEND}")
 if(UNCHANGED MATCHES "uring|(plain|bundled)-buffers")
-    set(BACKEND --unset=EVLOOP_BACKEND)
+    set(environment --unset=EVLOOP_BACKEND)
 endif()
 set(PATIENCE_S 40)
 
@@ -21,7 +21,7 @@ include("${CMAKE_CURRENT_LIST_DIR}/patch.cmake")
 
 # run_case(PROGRAM LIMIT): runs the test case; sets `ending` to passed, assertion, crash or hang.
 function(run_case program limit_s)
-    execute_process(COMMAND "${CMAKE_COMMAND}" -E env "EVLOOP_TEST_ONLY=${CASE}" ${BACKEND} "${program}"
+    execute_process(COMMAND "${CMAKE_COMMAND}" -E env "EVLOOP_TEST_ONLY=${CASE}" ${environment} "${program}"
         TIMEOUT ${limit_s} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
     string(FIND "${output}" "[ RUN      ] ${CASE}" begun)
     if(begun EQUAL -1)
