@@ -17,7 +17,16 @@ option(EVLOOP_WERROR "Treat warnings as errors" OFF)
 set(EVLOOP_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
 set(EVLOOP_WITH_LIBURING AUTO CACHE STRING "The io_uring backend: AUTO (where liburing is found), ON or OFF")
 set_property(CACHE EVLOOP_WITH_LIBURING PROPERTY STRINGS AUTO ON OFF)
+# ON: with all that kqueue offers anywhere; LEAST: with what every system's offers.
+set(EVLOOP_TEST_KQUEUE OFF CACHE STRING
+    "For the tests, on Linux: kqueue is the only backend, over an implementation of the tests': OFF, ON or LEAST")
+set_property(CACHE EVLOOP_TEST_KQUEUE PROPERTY STRINGS OFF ON LEAST)
 
+if(EVLOOP_TEST_KQUEUE)
+    # Nobody is to use it.
+    set(EVLOOP_BUILD_SHARED OFF)
+    set(EVLOOP_INSTALL OFF)
+endif()
 if(NOT EVLOOP_BUILD_STATIC AND NOT EVLOOP_BUILD_SHARED)
     message(FATAL_ERROR "EVLOOP_BUILD_STATIC and EVLOOP_BUILD_SHARED are both OFF: nothing to build")
 endif()

@@ -44,7 +44,32 @@ function(find_liburing out why)
     set(PC_LIBURING_LIBRARY_DIRS "${PC_LIBURING_LIBRARY_DIRS}" PARENT_SCOPE)
 endfunction()
 
-if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+# Linux as it is, but for the poller and what it takes from the system.
+if(EVLOOP_TEST_KQUEUE)
+    if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
+        message(FATAL_ERROR "EVLOOP_TEST_KQUEUE is for Linux: ${CMAKE_SYSTEM_NAME} has a kqueue of its own")
+    endif()
+    list(APPEND EVLOOP_PLATFORM_SOURCES
+        src/poller/backends_kqueue.c
+        src/poller/clock.c
+        src/poller/descriptor_linux.c
+        src/poller/message_linux.c
+        src/poller/poller_kqueue.c
+        src/poller/socket_dgram_linux.c
+        src/poller/socket_linux.c
+        src/poller/transfer_linux.c
+        src/util/cpu_linux.c)
+    if(EVLOOP_TEST_KQUEUE STREQUAL "LEAST")
+        list(APPEND EVLOOP_PLATFORM_SOURCES src/poller/kqueue_wake_pipe.c)
+    else()
+        list(APPEND EVLOOP_PLATFORM_SOURCES src/poller/kqueue_wake_user.c)
+    endif()
+    list(APPEND EVLOOP_PLATFORM_DEFINITIONS _GNU_SOURCE)
+    add_subdirectory(tests/kqueue)
+    list(APPEND EVLOOP_PLATFORM_LIBRARIES evloop_kqueue)
+    list(APPEND EVLOOP_BACKENDS kqueue)
+    message(STATUS "evloop: backends: kqueue, over the tests' implementation")
+elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     list(APPEND EVLOOP_PLATFORM_SOURCES
         src/poller/backends_linux.c
         src/poller/clock.c

@@ -18,7 +18,11 @@ EVLOOP_BEGIN_DECLS
 #define EVLOOP_READABLE 1u /**< a read will not block: data, end of input, or an error to be had */
 #define EVLOOP_WRITABLE 2u /**< a write will not block */
 #define EVLOOP_DISCONNECT 4u /**< the peer has closed its side, or the connection is gone */
-#define EVLOOP_PRIORITY 8u /**< there is out-of-band data, or what the descriptor's kind calls so */
+/**
+ * There is out-of-band data, or what the descriptor's kind calls so. Not every system tells it: on
+ * FreeBSD and NetBSD, asking for it gives -ENOTSUP.
+ */
+#define EVLOOP_PRIORITY 8u
 /**
  * Only told, never asked for: the loop found out, while changing what is asked for, that the kernel
  * does not know this descriptor any more (it was closed before its watch was stopped). It comes
@@ -54,8 +58,8 @@ struct evloop_watch {
  * Has fn called whenever the descriptor is ready for one of the events. The watch must stay where
  * it is until it is stopped.
  * Thread: loop. Errors: -EINVAL (NULL, no event, an unknown event), -EBADF, -EPERM (a regular file
- * or directory: those are always ready), -EBUSY (active), -ENOMEM, -ENOSPC, EVLOOP_ECLOSED,
- * EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
+ * or directory: those are always ready), -ENOTSUP (EVLOOP_PRIORITY), -EBUSY (active), -ENOMEM,
+ * -ENOSPC, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
  */
 EVLOOP_API int evloop_watch_start(evloop *loop, evloop_watch *watch, int fd, unsigned events,
                                   evloop_watch_fn fn);
@@ -64,8 +68,8 @@ EVLOOP_API int evloop_watch_start(evloop *loop, evloop_watch *watch, int fd, uns
  * Changes what is asked for; 0 pauses. In force at once: an event that is no longer asked for is
  * not told any more. No system call until the loop waits, and none then if nothing has changed in
  * the end.
- * Thread: loop. Errors: -EINVAL (NULL, inactive, an unknown event), EVLOOP_ETHREAD, -ECHILD. Since
- * 0.1.0.
+ * Thread: loop. Errors: -EINVAL (NULL, inactive, an unknown event), -ENOTSUP (EVLOOP_PRIORITY),
+ * EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
  */
 EVLOOP_API int evloop_watch_modify(evloop_watch *watch, unsigned events);
 

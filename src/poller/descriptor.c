@@ -160,3 +160,14 @@ int descriptor_duplicate(int fd)
     int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     return duplicate < 0 ? -errno : duplicate;
 }
+
+int descriptor_above_standard(int fd)
+{
+    if (fd < 0)
+        return -errno;
+    if (fd > STDERR_FILENO)
+        return fd;
+    int moved = descriptor_duplicate(fd);
+    close(fd);
+    return moved;
+}

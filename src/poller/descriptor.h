@@ -35,6 +35,11 @@ void descriptor_release(int fd);
 int descriptor_set_nonblocking(int fd);
 /* Another number for the same description; close-on-exec. */
 int descriptor_duplicate(int fd);
+/*
+ * What a call has just returned, or its error. Where a standard descriptor is closed, the loop's
+ * must not take its number: who writes to standard error would write to it.
+ */
+int descriptor_above_standard(int fd);
 /* A pipe, close-on-exec; the end with this index (0: to read from) does not block. */
 int descriptor_pipe(int fds[2], int nonblocking);
 

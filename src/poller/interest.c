@@ -154,6 +154,8 @@ int poller_add(struct poller *poller, evloop_watch *watch)
     int err = poller_init(poller);
     if (!err)
         err = find_or_make(poller, watch->fd_, &descriptor);
+    if (!err && watch->interest_ & poller->backend->untold)
+        err = -ENOTSUP;
     if (!err && descriptor->endpoint)
         err = -EEXIST;
     if (err)
@@ -180,6 +182,8 @@ int poller_modify(struct poller *poller, evloop_watch *watch, unsigned events)
 {
     if (atomic_get(&poller->users, relaxed) & POLLER_CLOSED)
         return EVLOOP_ECLOSED;
+    if (events & poller->backend->untold)
+        return -ENOTSUP;
     watch->interest_ = events;
     mark_changed(&poller->interest, find(&poller->interest, watch->fd_));
     return 0;
@@ -227,22 +231,37 @@ static bool passes(int err)
 }
 
 /* 0; or an error that may pass, and that leaves the descriptor in `changed`. */
-static int apply(struct poller *poller, struct descriptor *descriptor)
+static int refused(struct interest *interest, struct descriptor *descriptor, int err)
 {
-    struct interest *interest = &poller->interest;
-    unsigned wanted = wanted_events(descriptor);
-    int err = 0;
-    if (wanted != descriptor->registered)
-        err = poller->backend->change(poller, descriptor_number(descriptor), descriptor->generation,
-                                      descriptor->registered, wanted);
     if (passes(err)) {
-        list_append(&interest->changed, &descriptor->changed);
+        mark_changed(interest, descriptor);
         return err;
     }
+    report_lost(interest, descriptor);
+    return 0;
+}
+
+int interest_refused(struct poller *poller, int fd, uint32_t generation, int err)
+{
+    struct descriptor *descriptor = find(&poller->interest, fd);
+    if (!descriptor || descriptor->generation != generation || list_empty(&descriptor->watches))
+        return 0;
+    descriptor->registered = 0;
+    return refused(&poller->interest, descriptor, err);
+}
+
+static int apply(struct poller *poller, struct descriptor *descriptor)
+{
+    const struct poller_backend *backend = poller->backend;
+    unsigned wanted = wanted_events(descriptor);
+    if (wanted == descriptor->registered)
+        return 0;
+    int err = (backend->change_later ? backend->change_later : backend->change)(
+        poller, descriptor_number(descriptor), descriptor->generation, descriptor->registered,
+        wanted);
     if (err)
-        report_lost(interest, descriptor);
-    else
-        descriptor->registered = wanted;
+        return refused(&poller->interest, descriptor, err);
+    descriptor->registered = wanted;
     return 0;
 }
 
@@ -329,27 +348,16 @@ static unsigned told_events(unsigned asked, unsigned events)
     return told ? told : asked;
 }
 
-/* An event of an endpoint, if there is one. */
-static void collect_endpoint(struct poller *poller, const struct descriptor *descriptor,
-                             unsigned events)
-{
-    if (descriptor->endpoint)
-        ready_collect(poller, descriptor->endpoint, events);
-    else
-        poller->reopen_wanted = true; /* a dead registration would keep the loop spinning */
-}
-
-void interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events)
+bool interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events)
 {
     struct interest *interest = &poller->interest;
     struct descriptor *descriptor = find(interest, fd);
-    if (!descriptor || descriptor->generation != generation) {
-        poller->reopen_wanted = true; /* as above */
-        return;
-    }
+    if (!descriptor || descriptor->generation != generation)
+        return false;
     if (list_empty(&descriptor->watches)) {
-        collect_endpoint(poller, descriptor, events);
-        return;
+        if (descriptor->endpoint)
+            ready_collect(poller, descriptor->endpoint, events);
+        return descriptor->endpoint;
     }
     list_each(&descriptor->watches, link, following) {
         evloop_watch *watch = watch_of(link);
@@ -357,6 +365,12 @@ void interest_collect(struct poller *poller, int fd, uint32_t generation, unsign
         if (told)
             collect(interest, watch, told);
     }
+    return true;
+}
+
+unsigned interest_registered(const struct poller *poller, int fd)
+{
+    return find(&poller->interest, fd)->registered;
 }
 
 evloop_watch *poller_next_ready(struct poller *poller, unsigned *events)

@@ -54,6 +54,7 @@
 #include "util/list.h"
 
 struct poller;
+struct kqueue;
 struct uring;
 
 /* What an operation has come to. */
@@ -167,6 +168,7 @@ struct poller_operations {
 /* The kernel calls of one system; everything else is in poller.c and interest.c. */
 struct poller_backend {
     const char *name;
+    unsigned untold; /* of a watch's events, those that it cannot tell */
     const struct poller_operations *operations; /* NULL: all are carried out over readiness */
     /*
      * Whether it works in this process at all: 0, or an error. *words then is what does not work,
@@ -185,6 +187,12 @@ struct poller_backend {
      * Changes the events of a descriptor in the kernel from `from` to `to`; 0 is "not registered".
      */
     int (*change)(struct poller *poller, int fd, uint32_t generation, unsigned from, unsigned to);
+    /*
+     * The same, but the kernel may learn of it with the wait that follows, and a refusal comes by
+     * interest_refused(). NULL: it is told at once.
+     */
+    int (*change_later)(struct poller *poller, int fd, uint32_t generation, unsigned from,
+                        unsigned to);
     /* Waits, and hands each event to interest_collect(). Interrupted by a signal: 0. */
     int (*wait)(struct poller *poller, uint64_t timeout_ns);
     /* May be NULL. The run ends; see poller_lend_fd(). */
@@ -212,6 +220,7 @@ struct poller {
     bool waits_ms;          /* private to the backend: the kernel cannot wait for ns */
     bool reopen_wanted;     /* the kernel holds a registration that nobody can remove */
     size_t collected;       /* native completions that are still to be told */
+    struct kqueue *kqueue;  /* private to the backend */
     struct uring *uring;    /* private to the backend */
     ATOMIC(unsigned) modes; /* POLLER_FD_LENT, POLLER_NATIVE */
     size_t receive_memory;  /* for receives of the kernel's: bytes */
@@ -406,9 +415,21 @@ int poller_clock(uint64_t *now_ns);
 
 /* For the backends. */
 extern const struct poller_backend poller_epoll;
+extern const struct poller_backend poller_kqueue;
 extern const struct poller_backend poller_uring;
 const struct poller_backend *const *poller_backends(void); /* best first, NULL at the end */
-void interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events);
+/*
+ * False: it is nobody's. Such a registration would keep the loop spinning, and has to be removed,
+ * or left behind (reopen_wanted).
+ */
+bool interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events);
+/* What the kernel was asked for of a descriptor that has something collected. */
+unsigned interest_registered(const struct poller *poller, int fd);
+/*
+ * The kernel refused a change, and the backend has removed the whole registration. An error that
+ * may pass is returned, and the next wait asks again; after any other its watches are told: 0.
+ */
+int interest_refused(struct poller *poller, int fd, uint32_t generation, int err);
 
 /* For ready.c. */
 int interest_attach(struct poller *poller, struct evloop_endpoint *endpoint);

@@ -25,28 +25,13 @@ static int watch_wake_fd(int fd, int wake_fd)
     return epoll_ctl(fd, EPOLL_CTL_ADD, wake_fd, &event) == 0 ? 0 : -errno;
 }
 
-/*
- * What a call has just returned, or its error. Where a standard descriptor is closed, the loop's
- * must not take its number: who writes to standard error would write to it.
- */
-static int above_standard(int fd)
-{
-    if (fd < 0)
-        return -errno;
-    if (fd > STDERR_FILENO)
-        return fd;
-    int moved = descriptor_duplicate(fd);
-    close(fd);
-    return moved;
-}
-
 static int open_both(int *fd, int *wake_fd)
 {
     int err;
-    *fd = above_standard(epoll_create1(EPOLL_CLOEXEC));
+    *fd = descriptor_above_standard(epoll_create1(EPOLL_CLOEXEC));
     if (*fd < 0)
         return *fd;
-    *wake_fd = above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    *wake_fd = descriptor_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (*wake_fd < 0) {
         err = *wake_fd;
         goto close_fd;
@@ -200,9 +185,10 @@ static int epoll_poll(struct poller *poller, uint64_t timeout_ns)
         return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < count; i++) {
         uint64_t data = events[i].data.u64;
-        if (data != wake_data)
-            interest_collect(poller, (int)(uint32_t)data, (uint32_t)(data >> 32),
-                             from_epoll(events[i].events));
+        if (data != wake_data &&
+            !interest_collect(poller, (int)(uint32_t)data, (uint32_t)(data >> 32),
+                              from_epoll(events[i].events)))
+            poller->reopen_wanted = true;
     }
     return 0;
 }

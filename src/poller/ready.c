@@ -69,7 +69,9 @@ static unsigned events_of(const struct evloop_endpoint *endpoint, unsigned asked
         return asked & ASKED_IN ? EVLOOP_READABLE : 0;
     unsigned events = asked ? INTEREST_EDGE : 0;
     if (asked & ASKED_IN)
-        events |= EVLOOP_READABLE | EVLOOP_DISCONNECT | EVLOOP_PRIORITY;
+        events |= EVLOOP_READABLE | EVLOOP_DISCONNECT;
+    if (asked & ASKED_IN && endpoint->flags & ENDPOINT_STREAM)
+        events |= EVLOOP_PRIORITY;
     if (asked & ASKED_OUT)
         events |= EVLOOP_WRITABLE;
     return events;
@@ -248,11 +250,20 @@ static ssize_t receive_into(struct evloop_endpoint *endpoint, void *memory, size
     return transfer_receive_fds(endpoint->fd, memory, size, extra, cut);
 }
 
-/* Whether there may be more to be had, after n of size bytes. */
-static bool is_drained(const struct evloop_endpoint *endpoint, ssize_t n, size_t size, bool cut)
+/* Of TCP's there may be some that nobody tells. */
+static bool urgent_data_possible(const struct poller *poller,
+                                 const struct evloop_endpoint *endpoint)
+{
+    return endpoint->flags & READY_URGENT ||
+           (poller->backend->untold & EVLOOP_PRIORITY && !(endpoint->flags & ENDPOINT_UNIX));
+}
+
+/* Whether there is no more to be had, after n of size bytes. */
+static bool is_drained(const struct poller *poller, const struct evloop_endpoint *endpoint,
+                       ssize_t n, size_t size, bool cut)
 {
     return (endpoint->flags & ENDPOINT_STREAM) && (size_t)n < size && !cut &&
-           !(endpoint->flags & (READY_END | READY_URGENT));
+           !(endpoint->flags & READY_END) && !urgent_data_possible(poller, endpoint);
 }
 
 static bool perform_receive(struct poller *poller, struct evloop_endpoint *endpoint)
@@ -273,7 +284,7 @@ static bool perform_receive(struct poller *poller, struct evloop_endpoint *endpo
                                            .more = lent && n > 0,
                                            .data = lent ? memory : NULL,
                                            .extra = extra.fd_count || extra.lost ? &extra : NULL};
-    if (n > 0 && is_drained(endpoint, n, size, cut))
+    if (n > 0 && is_drained(poller, endpoint, n, size, cut))
         ready_clear(endpoint, READY_IN);
     if (completion.more)
         ready_schedule(&poller->readiness.again, endpoint);

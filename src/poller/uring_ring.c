@@ -30,7 +30,7 @@ static uint64_t thread_number(void)
     return own;
 }
 
-/* Where a standard descriptor is closed, the ring has taken its number: see poller_epoll.c. */
+/* Where a standard descriptor is closed, the ring has taken its number: see descriptor.h. */
 static int move_above_standard(struct io_uring *uring)
 {
     if (uring->ring_fd > STDERR_FILENO)

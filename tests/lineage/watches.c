@@ -256,7 +256,8 @@ static void find_a_dead_registration(evloop *loop)
 {
     sim.on_wait = NULL;
     sim.on_reopen = post_meanwhile;
-    interest_collect(&loop->poller, 0, 4711, EVLOOP_READABLE);
+    assert_false(interest_collect(&loop->poller, 0, 4711, EVLOOP_READABLE));
+    loop->poller.reopen_wanted = true;
     sim.woken = true;
 }
 
@@ -300,7 +301,7 @@ static void microtask_and_event(evloop *loop)
 {
     assert_true(sim.timeout_ns > 0);
     elsewhere(offer_microtask, loop);
-    interest_collect(&loop->poller, evloop_watch_fd(&sleeper), 1, EVLOOP_READABLE);
+    assert_true(interest_collect(&loop->poller, evloop_watch_fd(&sleeper), 1, EVLOOP_READABLE));
 }
 
 TEST(microtasks_that_were_accepted_in_a_sleep_run_before_the_first_watch_is_told)

@@ -1,0 +1,377 @@
+/*
+ * poller_kqueue.c: kqueue, of Darwin and the BSDs. A descriptor has a filter for each of what is
+ * wanted of it, so that one registration of interest.c's is up to three of the kernel's: either all
+ * of them are there, or none. They are level-triggered for watches and listeners, and cleared when
+ * told for streams and datagrams; udata carries the generation.
+ *
+ * - The first registration and the removal are calls of their own, with a receipt for every change.
+ *   What watches ask for instead later goes with the wait, in the same call.
+ * - The kernel drops what is registered of a descriptor when it is closed, and drops the whole
+ *   kqueue in a fork's child.
+ * - Whether the peer has closed its side is told by EVFILT_READ. Whoever wants to know that alone
+ *   must not be told of data for ever: the filter is then cleared when told, until the peer has
+ *   closed.
+ */
+#include "poller/kqueue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "evloop/error.h"
+#include "poller/descriptor.h"
+#include "util/memory.h"
+
+enum { EVENTS_A_WAIT = 256, FILTERS = 3, CHANGES_AT_ONCE = 2 * FILTERS };
+
+static const struct timespec at_once = {0, 0};
+
+/* Urgent data: where there is no filter for it, nobody is told. */
+#ifdef NOTE_OOB
+enum { TOLD = EVLOOP_PRIORITY, EXCEPT_FILTER = EVFILT_EXCEPT, EXCEPT_NOTES = NOTE_OOB };
+#else
+enum { TOLD = 0, EXCEPT_FILTER = EVFILT_READ, EXCEPT_NOTES = 0 };
+#endif
+
+/* ---- open, closed ---------------------------------------------------------------------------- */
+
+/* No fork hands it on, so that close-on-exec may come a moment later. */
+static int open_kqueue(void)
+{
+    int fd = descriptor_above_standard(kqueue());
+    if (fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
+        return fd;
+    int err = -errno;
+    close(fd);
+    return err;
+}
+
+static int open_objects(struct poller *poller)
+{
+    int fd = open_kqueue();
+    if (fd < 0)
+        return fd;
+    poller->fd = fd;
+    int err = kqueue_wake_open(poller);
+    if (err) {
+        close(fd);
+        poller->fd = -1;
+    }
+    return err;
+}
+
+static int kqueue_open(struct poller *poller)
+{
+    poller->kqueue = (struct kqueue *)memory_zalloc(poller->allocator, sizeof *poller->kqueue);
+    if (!poller->kqueue)
+        return -ENOMEM;
+    int err = open_objects(poller);
+    if (err) {
+        memory_free(poller->allocator, poller->kqueue);
+        poller->kqueue = NULL;
+        return err;
+    }
+    poller->kqueue->number = poller->fd;
+    return 0;
+}
+
+static void kqueue_close(struct poller *poller)
+{
+    if (poller->fd >= 0) {
+        kqueue_wake_close(poller);
+        close(poller->fd);
+    }
+    poller->fd = -1;
+    memory_free(poller->allocator, poller->kqueue);
+    poller->kqueue = NULL;
+}
+
+/*
+ * In a fork's child: the old kqueue is not there, and somebody else may have its number by now. If
+ * nobody has, the new one takes it.
+ */
+static int kqueue_reopen(struct poller *poller)
+{
+    struct kqueue *kqueue = poller->kqueue;
+    if (poller->fd >= 0)
+        kqueue_wake_close(poller);
+    poller->fd = -1;
+    kqueue->late_count = 0;
+    int err = open_objects(poller);
+    if (err || poller->fd == kqueue->number)
+        return err;
+    int same = fcntl(poller->fd, F_DUPFD_CLOEXEC, kqueue->number);
+    if (same == kqueue->number) {
+        close(poller->fd);
+        poller->fd = same;
+    } else if (same >= 0) {
+        close(same);
+    }
+    return 0;
+}
+
+/* ---- changes --------------------------------------------------------------------------------- */
+
+enum trigger { NONE, LEVEL, CLEAR };
+
+static enum trigger trigger_of(unsigned events, unsigned wanted)
+{
+    if (!(events & wanted))
+        return NONE;
+    return events & INTEREST_EDGE ? CLEAR : LEVEL;
+}
+
+static enum trigger read_trigger(unsigned events)
+{
+    if ((events & (EVLOOP_READABLE | EVLOOP_DISCONNECT)) == EVLOOP_DISCONNECT)
+        return CLEAR;
+    return trigger_of(events, EVLOOP_READABLE | EVLOOP_DISCONNECT);
+}
+
+struct change_list {
+    struct kevent *changes;
+    unsigned count;
+    int fd;
+    uint32_t generation;
+};
+
+static void put(struct change_list *list, kqueue_filter filter, kqueue_flags flags, unsigned notes)
+{
+    EV_SET(&list->changes[list->count], (uintptr_t)list->fd, filter, flags, notes, 0,
+           (void *)(uintptr_t)list->generation);
+    list->count++;
+}
+
+/*
+ * What is wanted is added in any case, for the descriptor may have been closed, and its number have
+ * come back. Not every system changes the trigger of what is there.
+ */
+static void change_filter(struct change_list *list, kqueue_filter filter, unsigned notes,
+                          enum trigger from, enum trigger to)
+{
+    if (from != NONE && from != to)
+        put(list, filter, EV_DELETE, 0);
+    if (to != NONE)
+        put(list, filter, to == CLEAR ? EV_ADD | EV_CLEAR : EV_ADD, notes);
+}
+
+/* changes has room for CHANGES_AT_ONCE; returns how many there are. */
+static unsigned changes_of(struct kevent *changes, int fd, uint32_t generation, unsigned from,
+                           unsigned to)
+{
+    struct change_list list = {changes, 0, fd, generation};
+    change_filter(&list, EVFILT_READ, 0, read_trigger(from), read_trigger(to));
+    change_filter(&list, EVFILT_WRITE, 0, trigger_of(from, EVLOOP_WRITABLE),
+                  trigger_of(to, EVLOOP_WRITABLE));
+    change_filter(&list, EXCEPT_FILTER, EXCEPT_NOTES, trigger_of(from, TOLD), trigger_of(to, TOLD));
+    return list.count;
+}
+
+static int first_error(const struct kevent *receipts, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (receipts[i].flags & EV_ERROR && receipts[i].data != 0 && receipts[i].data != ENOENT)
+            return -(int)receipts[i].data;
+    return 0;
+}
+
+int kqueue_submit(int fd, struct kevent *changes, unsigned count)
+{
+    int n;
+    for (unsigned i = 0; i < count; i++)
+        changes[i].flags |= EV_RECEIPT;
+    do
+        n = kevent(fd, changes, (kqueue_count)count, changes, (kqueue_count)count, &at_once);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : first_error(changes, n);
+}
+
+/* All changes are there, or none: what was there before is put back. */
+static int change_now(struct poller *poller, int fd, uint32_t generation, unsigned from,
+                      unsigned to)
+{
+    struct kevent changes[CHANGES_AT_ONCE];
+    unsigned count = changes_of(changes, fd, generation, from, to);
+    int err = kqueue_submit(poller->fd, changes, count);
+    if (err && to) {
+        count = changes_of(changes, fd, generation, to, from);
+        (void)kqueue_submit(poller->fd, changes, count);
+    }
+    return err;
+}
+
+/* What is always ready has nothing to tell: the kernel would take it, and count bytes instead. */
+static int check_kind(int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    mode_t kind = status.st_mode & S_IFMT;
+    return kind == S_IFREG || kind == S_IFDIR || kind == S_IFBLK ? -EPERM : 0;
+}
+
+/* After a wait that failed, some may be left of a descriptor that is somebody else's now. */
+static void forget_late(struct kqueue *kqueue, int fd)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < kqueue->late_count; i++)
+        if (kqueue->late[i].ident != (uintptr_t)fd)
+            kqueue->late[kept++] = kqueue->late[i];
+    kqueue->late_count = kept;
+}
+
+static int kqueue_change(struct poller *poller, int fd, uint32_t generation, unsigned from,
+                         unsigned to)
+{
+    forget_late(poller->kqueue, fd);
+    int err = from ? 0 : check_kind(fd);
+    return err ? err : change_now(poller, fd, generation, from, to);
+}
+
+/* ---- refusals -------------------------------------------------------------------------------- */
+
+static void remove_all(struct poller *poller, int fd)
+{
+    const unsigned all = EVLOOP_READABLE | EVLOOP_WRITABLE | EVLOOP_PRIORITY;
+    (void)change_now(poller, fd, 0, all, 0);
+}
+
+/* Of one change; the others of its descriptor are taken back. */
+static int take_refusal(struct poller *poller, const struct kevent *event)
+{
+    if (event->data == 0 || event->data == ENOENT)
+        return 0;
+    int fd = (int)event->ident;
+    remove_all(poller, fd);
+    return interest_refused(poller, fd, (uint32_t)(uintptr_t)event->udata, -(int)event->data);
+}
+
+/* If the call fails, its changes are to be made again: that some were made already does no harm. */
+static int submit_late(struct poller *poller)
+{
+    struct kqueue *kqueue = poller->kqueue;
+    struct kevent receipts[CHANGES];
+    int n;
+    int err = 0;
+    if (kqueue->late_count == 0)
+        return 0;
+    for (unsigned i = 0; i < kqueue->late_count; i++)
+        kqueue->late[i].flags |= EV_RECEIPT; /* else events would come, and be lost */
+    do
+        n = kevent(poller->fd, kqueue->late, (kqueue_count)kqueue->late_count, receipts, CHANGES,
+                   &at_once);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    kqueue->late_count = 0;
+    for (int i = 0; i < n; i++) {
+        int refusal = take_refusal(poller, &receipts[i]);
+        err = err ? err : refusal;
+    }
+    return err;
+}
+
+static int kqueue_change_later(struct poller *poller, int fd, uint32_t generation, unsigned from,
+                               unsigned to)
+{
+    struct kqueue *kqueue = poller->kqueue;
+    int err = kqueue->late_count + CHANGES_AT_ONCE > CHANGES ? submit_late(poller) : 0;
+    if (!err)
+        kqueue->late_count +=
+            changes_of(kqueue->late + kqueue->late_count, fd, generation, from, to);
+    return err;
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+static unsigned events_of(const struct kevent *event)
+{
+    if (event->filter != EVFILT_READ && event->filter != EVFILT_WRITE)
+        return EVLOOP_PRIORITY;
+    unsigned events = event->filter == EVFILT_READ ? EVLOOP_READABLE : EVLOOP_WRITABLE;
+    if (!(event->flags & EV_EOF))
+        return events;
+    if (event->filter == EVFILT_READ)
+        events |= EVLOOP_DISCONNECT;
+    return event->fflags ? events | EVLOOP_ERROR : events; /* what has failed, as an errno */
+}
+
+/* An end lasts, and is told as long as it does; data is not what was asked for. */
+static void tell_end_again(struct poller *poller, const struct kevent *event)
+{
+    int fd = (int)event->ident;
+    bool end = event->flags & EV_EOF;
+    if (event->filter != EVFILT_READ || (!end && event->flags & EV_CLEAR) ||
+        read_trigger(interest_registered(poller, fd)) != CLEAR ||
+        interest_registered(poller, fd) & INTEREST_EDGE)
+        return;
+    struct kevent changes[CHANGES_AT_ONCE];
+    struct change_list list = {changes, 0, fd, (uint32_t)(uintptr_t)event->udata};
+    change_filter(&list, EVFILT_READ, 0, end ? CLEAR : LEVEL, end ? LEVEL : CLEAR);
+    (void)kqueue_submit(poller->fd, changes, list.count);
+}
+
+static int take(struct poller *poller, const struct kevent *event)
+{
+    if (event->flags & EV_ERROR)
+        return take_refusal(poller, event);
+    if (kqueue_take_wake(poller, event))
+        return 0;
+    int fd = (int)event->ident;
+    if (!interest_collect(poller, fd, (uint32_t)(uintptr_t)event->udata, events_of(event)))
+        remove_all(poller, fd);
+    else
+        tell_end_again(poller, event);
+    return 0;
+}
+
+/* The kernel may refuse to wait for very long, and nobody needs to. */
+static const struct timespec *timeout_of(uint64_t timeout_ns, struct timespec *timeout)
+{
+    if (timeout_ns == EVLOOP_FOREVER)
+        return NULL;
+    if (timeout_ns > EVLOOP_SEC(86400))
+        timeout_ns = EVLOOP_SEC(86400);
+    timeout->tv_sec = (time_t)(timeout_ns / 1000000000);
+    timeout->tv_nsec = (long)(timeout_ns % 1000000000);
+    return timeout;
+}
+
+static int kqueue_wait(struct poller *poller, uint64_t timeout_ns)
+{
+    struct kqueue *kqueue = poller->kqueue;
+    struct kevent events[EVENTS_A_WAIT];
+    struct timespec timeout;
+    int err = 0;
+    int n = kevent(poller->fd, kqueue->late, (kqueue_count)kqueue->late_count, events,
+                   EVENTS_A_WAIT, timeout_of(timeout_ns, &timeout));
+    if (n < 0 && errno != EINTR)
+        return -errno;
+    kqueue->late_count = 0; /* a signal comes after the changes */
+    for (int i = 0; i < n; i++) {
+        int refusal = take(poller, &events[i]);
+        err = err ? err : refusal;
+    }
+    return err;
+}
+
+/* At the end of a run: what was to go with a wait goes alone. */
+static int kqueue_pause(struct poller *poller)
+{
+    return submit_late(poller);
+}
+
+const struct poller_backend poller_kqueue = {
+    .name = "kqueue",
+    .untold = EVLOOP_PRIORITY & ~(unsigned)TOLD,
+    .open = kqueue_open,
+    .close = kqueue_close,
+    .reopen = kqueue_reopen,
+    .change = kqueue_change,
+    .change_later = kqueue_change_later,
+    .wait = kqueue_wait,
+    .pause = kqueue_pause,
+    .wake = kqueue_wake,
+};
