@@ -1,7 +1,19 @@
 # How the two libraries are put together, which every linker's kind does in its own way: ELF's (Linux, the
 # BSDs) or Mach-O's (Darwin).
 
+include(CheckCCompilerFlag)
 include(CheckLinkerFlag)
+
+# evloop_calls_itself(TARGET): calls from one of the library's functions to another are its own affair, and
+# go there directly, as they do with Mach-O anyway.
+function(evloop_calls_itself target)
+    if(NOT APPLE)
+        check_c_compiler_flag(-fno-semantic-interposition EVLOOP_HAVE_NO_SEMANTIC_INTERPOSITION)
+        if(EVLOOP_HAVE_NO_SEMANTIC_INTERPOSITION)
+            target_compile_options(${target} PRIVATE -fno-semantic-interposition)
+        endif()
+    endif()
+endfunction()
 
 # evloop_merge(OUT): sets OUT to the one object that libevloop.a consists of. A program that links it sees
 # what users may call, and nothing else: what is hidden in the shared library must not meet the program's own
@@ -42,18 +54,21 @@ function(evloop_merge out)
     set(${out} "${merged}" PARENT_SCOPE)
 endfunction()
 
-# evloop_export(TARGET): the shared library exports the public functions, and its calls from one of its own
-# functions to another go there directly.
+# evloop_export(TARGET): the shared library exports the public functions, and its names are right.
 function(evloop_export target)
     set_target_properties(${target} PROPERTIES
         VERSION ${PROJECT_VERSION}
         SOVERSION ${PROJECT_VERSION_MAJOR})
-    if(APPLE) # where hidden functions stay inside, and calls are direct unless a library asks for more
+    if(APPLE) # where what is hidden stays inside
         return()
     endif()
     set(map "${PROJECT_SOURCE_DIR}/cmake/evloop.map")
     set_target_properties(${target} PROPERTIES LINK_DEPENDS "${map}")
-    target_link_options(${target} PRIVATE "LINKER:--version-script=${map}" LINKER:-Bsymbolic-functions)
+    target_link_options(${target} PRIVATE "LINKER:--version-script=${map}")
+    check_linker_flag(C LINKER:-Bsymbolic-functions EVLOOP_HAVE_BSYMBOLIC_FUNCTIONS)
+    if(EVLOOP_HAVE_BSYMBOLIC_FUNCTIONS)
+        target_link_options(${target} PRIVATE LINKER:-Bsymbolic-functions)
+    endif()
     # On OpenBSD it is the program that links the C library.
     if(NOT EVLOOP_SANITIZE AND NOT CMAKE_SYSTEM_NAME STREQUAL "OpenBSD")
         target_link_options(${target} PRIVATE LINKER:--no-undefined)

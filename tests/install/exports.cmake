@@ -24,7 +24,8 @@ function(check_symbols library)
     string(REGEX MATCHALL "(^|\n)[^ \n]+ [A-Z]" exported "${symbols}")
     list(TRANSFORM exported STRIP)
     list(TRANSFORM exported REPLACE " .*" "")
-    if(SYSTEM STREQUAL "Darwin") # where C's names begin with a character of their own
+    if(SYSTEM STREQUAL "Darwin") # where C's names begin with a character of their own; two are linkers'
+        list(REMOVE_ITEM exported ___dso_handle __mh_dylib_header)
         list(TRANSFORM exported REPLACE "^_" "")
     endif()
 
