@@ -3,6 +3,8 @@
  */
 #include "support.h"
 
+#include <cstddef>
+
 namespace
 {
 
