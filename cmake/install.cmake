@@ -33,8 +33,10 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/evloopConfigVersion.cmak
 install(FILES
     "${PROJECT_BINARY_DIR}/evloopConfig.cmake"
     "${PROJECT_BINARY_DIR}/evloopConfigVersion.cmake"
-    cmake/FindLiburing.cmake
     DESTINATION "${cmake_dir}")
+if(EVLOOP_HAVE_LIBURING)
+    install(FILES cmake/FindLiburing.cmake DESTINATION "${cmake_dir}")
+endif()
 
 # The .pc file finds its prefix from where it lies, unless a distribution pins absolute directories.
 set(pc_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
@@ -55,11 +57,14 @@ endif()
 # Named as a library, not as a package: one that is required, be it in private, has to be installed wherever
 # evloop's flags are asked for, and the shared library's users need none of it.
 set(pc_libs_private "")
-if(EVLOOP_PLATFORM_LIBRARIES)
+if(EVLOOP_HAVE_LIBURING)
     foreach(dir IN LISTS PC_LIBURING_LIBRARY_DIRS)
         string(APPEND pc_libs_private " -L${dir}")
     endforeach()
     string(APPEND pc_libs_private " -luring")
+endif()
+if(NOT APPLE) # where threads are the C library's
+    string(APPEND pc_libs_private " -pthread")
 endif()
 configure_file(cmake/evloop.pc.in "${PROJECT_BINARY_DIR}/evloop.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/evloop.pc" DESTINATION "${pc_dir}")

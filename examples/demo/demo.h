@@ -23,10 +23,16 @@ struct options {
 };
 
 /* The clock that the promises are held against: the kernel's own, not the loop's. */
+#ifdef CLOCK_UPTIME_RAW
+#define PROMISED_CLOCK CLOCK_UPTIME_RAW
+#else
+#define PROMISED_CLOCK CLOCK_MONOTONIC
+#endif
+
 static inline uint64_t clock_ns(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(PROMISED_CLOCK, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 

@@ -263,7 +263,8 @@ EVLOOP_API bool evloop_dgram_receiving(const evloop_dgram *d);
 /*
  * address: to whom; NULL: to the connected peer. What is sent in one turn of the loop leaves at the
  * end of it, in order, 64 datagrams a system call. A datagram that a unix socket sends to an
- * address whose owner does not read fails with -ENOBUFS; a connected one waits until there is room.
+ * address whose owner does not read fails with -ENOBUFS; a connected one waits until there is room,
+ * but on Darwin and the BSDs, where it fails as well.
  * If a unix socket's peer is gone, the first datagram fails with -ECONNREFUSED, the others with
  * -ENOTCONN.
  */

@@ -40,7 +40,7 @@ typedef struct evloop_connect_options {
                                        gathers what a turn wrote, and needs no help */
     bool fast_open;                /**< TCP: the first bytes go with the first packet, where the
                                        system can; they may arrive twice */
-    bool seqpacket;                /**< unix: messages instead of bytes */
+    bool seqpacket;                /**< unix: messages instead of bytes; not on Darwin */
     evloop_configure_fn configure; /**< may be NULL */
     void *configure_arg;
 } evloop_connect_options;
@@ -57,7 +57,8 @@ static inline evloop_connect_options evloop_connect_options_default(void)
 /**
  * Connects to an address, IP or path. fn is called once, never from inside the call: 0, or why
  * there is no connection; close the stream then. Reading and writing may be started before. options
- * may be NULL. A unix listener whose backlog is full refuses with -EAGAIN.
+ * may be NULL. A unix listener whose backlog is full refuses with -EAGAIN on
+ * Linux, with -ECONNREFUSED elsewhere.
  * Thread: loop. Errors: -EINVAL (also: options of no known size), -E2BIG (options that this library
  * does not know), -EBUSY (the stream is open), -EAFNOSUPPORT, -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM,
  * what binding or configure says, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. What the network says
@@ -125,7 +126,7 @@ typedef struct evloop_listen_options {
     bool v6_only;               /**< "[::]" and ":80" take v4 as well unless this is set;
                                       never on OpenBSD */
     unsigned fast_open;         /**< TCP: how many may be waiting; 0: not */
-    bool seqpacket;             /**< unix: messages instead of bytes */
+    bool seqpacket;             /**< unix: messages instead of bytes; not on Darwin */
     unsigned permissions; /**< unix: the mode of the path, 0600 for instance; 0: as umask wants */
     evloop_configure_fn configure; /**< may be NULL */
     void *configure_arg;

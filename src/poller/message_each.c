@@ -12,13 +12,15 @@ int message_receive_many(int fd, struct mmsghdr *headers, unsigned count, int *e
     unsigned n = 0;
     while (n < count) {
         ssize_t size = recvmsg(fd, &headers[n].msg_hdr, 0);
+        if (size < 0 && errno == EINTR)
+            continue; /* there may be more, of which nothing else would tell */
         if (size < 0)
             break;
         headers[n++].msg_len = (__typeof__(headers->msg_len))size;
     }
     if (n == 0)
         return -1;
-    if (n < count && errno != EAGAIN && errno != EINTR)
+    if (n < count && errno != EAGAIN)
         *error = -errno;
     return (int)n;
 }

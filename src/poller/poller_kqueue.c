@@ -216,7 +216,7 @@ static bool is_file(const struct stat *status)
 /* The kernel has one error for all that it cannot tell of this kind of descriptor. */
 static int translate(int err, int fd, const struct stat *status, unsigned events)
 {
-    if (err != -EINVAL && err != -ENODEV && err != -EOPNOTSUPP)
+    if (err != -EINVAL && err != -ENODEV && err != -EOPNOTSUPP && err != -ENOTSUP)
         return err;
     if (S_ISCHR(status->st_mode) && !isatty(fd)) /* a device that is as a file */
         return -EPERM;

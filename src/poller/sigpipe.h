@@ -3,9 +3,9 @@
  * program.
  *
  * Darwin and NetBSD send the signal to the process, whichever thread has written, so that no thread
- * can hold it back: there it is forbidden to the descriptor, once. The others send it to the thread:
- * sockets are told with every send, and it is held back from the thread while it writes to anything
- * else.
+ * can hold it back: there it is forbidden to the descriptor, once. The others send it to the
+ * thread: sockets are told with every send, and it is held back from the thread while it writes to
+ * anything else.
  */
 #ifndef POLLER_SIGPIPE_H
 #define POLLER_SIGPIPE_H

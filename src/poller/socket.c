@@ -93,9 +93,11 @@ int socket_local(int fd, evloop_address *address)
     return get_name(fd, address, getsockname);
 }
 
+/* Darwin has another error for a connection that is over. */
 int socket_peer(int fd, evloop_address *address)
 {
-    return get_name(fd, address, getpeername);
+    int err = get_name(fd, address, getpeername);
+    return err == -EINVAL ? -ENOTCONN : err;
 }
 
 int socket_error(int fd)

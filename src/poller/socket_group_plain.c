@@ -1,6 +1,6 @@
 /*
- * socket_group_plain.c: groups, where v4 and v6 each have calls of their own, and a source cannot be
- * chosen; see socket_dgram.h.
+ * socket_group_plain.c: groups, where v4 and v6 each have calls of their own, and a source cannot
+ * be chosen; see socket_dgram.h.
  */
 #include <errno.h>
 

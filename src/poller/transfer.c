@@ -18,6 +18,11 @@ static ssize_t or_error(ssize_t result)
     return result < 0 ? -errno : result;
 }
 
+static ssize_t or_send_error(ssize_t result)
+{
+    return result < 0 && errno == TORN_DOWN ? -EPIPE : or_error(result);
+}
+
 int transfer_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
     if (connect(fd, address, size) == 0)
@@ -143,7 +148,7 @@ static ssize_t send_message(int fd, const struct evloop_outgoing *outgoing)
     do
         n = sendmsg(fd, &message, SEND_FLAGS);
     while (n < 0 && errno == EINTR);
-    return or_error(n);
+    return or_send_error(n);
 }
 
 ssize_t transfer_send(int fd, const struct evloop_outgoing *outgoing)
@@ -154,7 +159,7 @@ ssize_t transfer_send(int fd, const struct evloop_outgoing *outgoing)
     do
         n = send(fd, outgoing->iov->iov_base, outgoing->iov->iov_len, SEND_FLAGS);
     while (n < 0 && errno == EINTR);
-    return or_error(n);
+    return or_send_error(n);
 }
 
 ssize_t transfer_write(int fd, const struct evloop_outgoing *outgoing)

@@ -17,6 +17,13 @@ enum { FILE_ENDED = -ENODATA };
 enum { FILE_ENDED = -EIO };
 #endif
 
+/* Darwin's word for a connection that is being torn down just now. */
+#ifdef __APPLE__
+enum { TORN_DOWN = EPROTOTYPE };
+#else
+enum { TORN_DOWN = EPIPE };
+#endif
+
 struct msghdr;
 
 int transfer_accept(int fd);

@@ -1,6 +1,6 @@
 /*
- * cpu_posix.c: the processors that are there, where a thread cannot be kept to some of them, or that
- * cannot be asked in a common way; see cpu.h.
+ * cpu_posix.c: the processors that are there, where a thread cannot be kept to some of them, or
+ * where that cannot be asked in a common way; see cpu.h.
  */
 #include <unistd.h>
 

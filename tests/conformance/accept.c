@@ -590,7 +590,7 @@ static void a_listener_without_reference_does_not_keep_the_loop(struct scene *sc
 
 enum { BACKLOG = 3, CALLERS = 3 * BACKLOG };
 
-/* Linux lets one more wait than it was told. */
+/* Linux lets one more wait than it was told; Darwin and the BSDs half as many, and one. */
 static void no_more_wait_than_the_backlog_holds(struct scene *scene)
 {
     static struct actor callers[CALLERS];
@@ -606,9 +606,9 @@ static void no_more_wait_than_the_backlog_holds(struct scene *scene)
         scene_until(scene, callers[i].events[CONNECT] == 1);
         waiting += evloop_stream_error(&callers[i].stream) == 0;
         if (evloop_stream_error(&callers[i].stream))
-            assert_int_equal(evloop_stream_error(&callers[i].stream), -EAGAIN);
+            assert_int_equal(evloop_stream_error(&callers[i].stream), -system_full);
     }
-    assert_in_range(waiting, BACKLOG, BACKLOG + 1);
+    assert_in_range(waiting, BACKLOG, BACKLOG + BACKLOG / 2 + 1);
     notes_forget(scene);
     for (int i = 0; i < CALLERS; i++)
         assert_int_equal(evloop_stream_close(&callers[i].stream, NULL), 0);

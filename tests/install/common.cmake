@@ -1,4 +1,4 @@
-# For the scripts beside this one. They get SOURCE_DIR, WORK_DIR, VERSION, GENERATOR, C_COMPILER,
+# For the scripts beside this one. They get SOURCE_DIR, WORK_DIR, VERSION, SYSTEM, GENERATOR, C_COMPILER,
 # CXX_COMPILER, PKG_CONFIG and NM from CMakeLists.txt.
 
 cmake_minimum_required(VERSION 3.20)
@@ -7,8 +7,19 @@ set(PREFIX "${WORK_DIR}/prefix")
 set(OUTSIDE "${CMAKE_CURRENT_LIST_DIR}/outside")
 set(BUILD_ARGUMENTS -G "${GENERATOR}" -DCMAKE_C_COMPILER=${C_COMPILER} -DCMAKE_BUILD_TYPE=Release)
 
+# The shared library's file, and the names that lead to it.
+string(REGEX MATCH "^[0-9]+" major "${VERSION}")
+if(SYSTEM STREQUAL "Darwin")
+    set(SHARED_LIBRARY libevloop.dylib)
+    set(SHARED_LIBRARY_NAMES libevloop.dylib libevloop.${major}.dylib libevloop.${VERSION}.dylib)
+else()
+    set(SHARED_LIBRARY libevloop.so)
+    set(SHARED_LIBRARY_NAMES libevloop.so libevloop.so.${major} libevloop.so.${VERSION})
+endif()
+
 # A library path from outside would let a program find a library that it should not.
 unset(ENV{LD_LIBRARY_PATH})
+unset(ENV{DYLD_LIBRARY_PATH})
 
 # run(COMMAND...): runs it, for a minute at most, and fails with its output if it fails.
 function(run)

@@ -24,6 +24,9 @@ function(check_symbols library)
     string(REGEX MATCHALL "(^|\n)[^ \n]+ [A-Z]" exported "${symbols}")
     list(TRANSFORM exported STRIP)
     list(TRANSFORM exported REPLACE " .*" "")
+    if(SYSTEM STREQUAL "Darwin") # where C's names begin with a character of their own
+        list(TRANSFORM exported REPLACE "^_" "")
+    endif()
 
     set(foreign ${exported})
     list(FILTER foreign EXCLUDE REGEX "^evloop_[a-z0-9_]+$")
@@ -44,5 +47,9 @@ function(check_symbols library)
     endif()
 endfunction()
 
-check_symbols(libevloop.so -D)
+set(of_programs -D)
+if(SYSTEM STREQUAL "Darwin") # where a shared library has one table of names
+    set(of_programs -g)
+endif()
+check_symbols(${SHARED_LIBRARY} ${of_programs})
 check_symbols(libevloop.a -g)

@@ -15,7 +15,7 @@ endforeach()
 
 # The shared library is what comes without asking; the static one leaves no trace of the shared one.
 foreach(kind shared static any)
-    file(STRINGS "${WORK_DIR}/find-package-${kind}/bin/outside" needed REGEX "libevloop\\.so")
+    file(STRINGS "${WORK_DIR}/find-package-${kind}/bin/outside" needed REGEX "libevloop\\.(so|[0-9]+\\.dylib)")
     if(kind STREQUAL "static")
         if(needed)
             message(FATAL_ERROR "COMPONENTS static linked the shared library")

@@ -25,6 +25,6 @@ run("${program}-shared")
 
 # Without an rpath: it would not start if it had been linked with the shared library. What evloop itself
 # needs may be there as a shared library only.
-list(TRANSFORM libs_static REPLACE "^-levloop$" "-l:libevloop.a")
+list(TRANSFORM libs_static REPLACE "^-levloop$" "${PREFIX}/lib/libevloop.a")
 run("${C_COMPILER}" ${cflags} "${OUTSIDE}/outside.c" -o "${program}-static" ${libs_static})
 run("${program}-static")

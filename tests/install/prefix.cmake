@@ -13,14 +13,12 @@ run(${CMAKE_COMMAND} --build "${WORK_DIR}/build" --config Release)
 run(${CMAKE_COMMAND} --install "${WORK_DIR}/build" --config Release --prefix "${staging}")
 file(RENAME "${staging}" "${PREFIX}")
 
-string(REGEX MATCH "^[0-9]+" major "${VERSION}")
+list(TRANSFORM SHARED_LIBRARY_NAMES PREPEND lib/)
 foreach(file
         include/evloop.h
         include/evloop/version.h
         lib/libevloop.a
-        lib/libevloop.so
-        lib/libevloop.so.${major}
-        lib/libevloop.so.${VERSION}
+        ${SHARED_LIBRARY_NAMES}
         lib/pkgconfig/evloop.pc
         lib/cmake/evloop/evloopConfig.cmake
         lib/cmake/evloop/evloopConfigVersion.cmake)

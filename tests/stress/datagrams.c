@@ -209,6 +209,8 @@ static void open_pair(struct pair *pair)
     options.queue_limit = 1000 + below(100000);
     assert_int_equal(evloop_unix_dgram_bind(all.loop, &pair->receiver, name, &options), 0);
     assert_int_equal(evloop_unix_dgram_connect(all.loop, &pair->sender, name, &options), 0);
+    net_narrow(evloop_dgram_fd(&pair->receiver)); /* some have less room than the largest needs */
+    net_narrow(evloop_dgram_fd(&pair->sender));
     assert_int_equal(evloop_dgram_receive_start(&pair->sender, never), 0);
     assert_int_equal(
         evloop_dgram_set_watermarks(&pair->sender, below(3000), 3000 + below(9000), on_watermark),

@@ -132,6 +132,27 @@ int net_connect(const evloop_address *address)
     return fd;
 }
 
+/* The first comes through; of the others, as many as the system lets wait beyond what it was told. */
+int net_listen_full(int family, evloop_address *address, int crowd[CROWD])
+{
+    int listener = net_listen(family, 1, address);
+    crowd[0] = net_connect(address);
+    for (int i = 1; i < CROWD; i++) {
+        crowd[i] = net_socket(family, SOCK_STREAM);
+        fd_nonblocking(crowd[i]);
+        int result = connect(crowd[i], &address->of.any, address->size);
+        assert_true(result == 0 || errno == EINPROGRESS);
+    }
+    return listener;
+}
+
+void net_disperse(int listener, int crowd[CROWD])
+{
+    for (int i = 0; i < CROWD; i++)
+        assert_int_equal(close(crowd[i]), 0);
+    assert_int_equal(close(listener), 0);
+}
+
 void net_pair(int family, int fds[2])
 {
     if (family == AF_UNIX) {

@@ -36,13 +36,20 @@ enum { UNIX_NAME_SIZE = 100 };
 const char *net_unix_name(char name[UNIX_NAME_SIZE], const char *kind);
 /** A stream socket that listens on 127.0.0.1 or [::1], with so many places; tells its address. */
 int net_listen(int family, int backlog, evloop_address *address);
+/**
+ * A stream socket that listens, and whose places are taken: who connects to it is not answered. The
+ * crowd is closed with it, by net_disperse().
+ */
+enum { CROWD = 8 };
+int net_listen_full(int family, evloop_address *address, int crowd[CROWD]);
+void net_disperse(int listener, int crowd[CROWD]);
 /** A socket of that kind. From any thread. */
 int net_socket(int family, int type);
 /** Connects to it, in blocking mode. */
 int net_connect(const evloop_address *address);
 /** Two ends that are connected: AF_INET, AF_INET6, AF_UNIX. */
 void net_pair(int family, int fds[2]);
-/** Keeps the kernel's buffers of a socket from growing: a few hundred KiB. */
+/** Has the kernel's buffers of a socket hold a few hundred KiB, and not grow. */
 void net_narrow(int fd);
 /** Closes it so that a TCP peer gets a reset. */
 void net_reset(int fd);

@@ -173,7 +173,7 @@ bool child_succeeds(void (*fn)(void *arg), void *arg);
 
 /* ---- time and chance ------------------------------------------------------------------------- */
 
-/** CLOCK_MONOTONIC, asked of the kernel. */
+/** The clock of loops, asked of the kernel. */
 uint64_t clock_ns(void);
 /** Keeps the processor busy until so much time has passed. */
 void burn_ns(uint64_t duration_ns);

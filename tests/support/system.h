@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include <evloop/base.h>
 
@@ -22,6 +23,25 @@ enum { KEEPALIVE_OPTIONS = 1, KEEPALIVE_IDLE = TCP_KEEPALIVE };
 #else
 enum { KEEPALIVE_OPTIONS = 0, KEEPALIVE_IDLE, TCP_KEEPINTVL, TCP_KEEPCNT };
 #endif
+
+/** The clock of loops, for clock_gettime(). */
+#ifdef CLOCK_UPTIME_RAW
+#define LOOP_CLOCK CLOCK_UPTIME_RAW
+#else
+#define LOOP_CLOCK CLOCK_MONOTONIC
+#endif
+
+/** What connecting says of a unix listener at which nobody more may wait. */
+extern const int system_full;
+
+/** Whether a unix peer that is closed before it was accepted is told that it was reset. */
+extern const bool system_resets_unix;
+
+/** Whether descriptors that find a number are received, though others of the message do not. */
+extern const bool system_receives_some;
+
+/** Whether errors are told of a datagram socket that is not connected. */
+extern const bool system_queues_errors;
 
 /** Keeps a socket from raising SIGPIPE in send(), where flags cannot say so; and those flags. */
 int system_send_flags(int fd);

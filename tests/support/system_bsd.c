@@ -3,8 +3,19 @@
  */
 #include "system.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+const int system_full = ECONNREFUSED;
+const bool system_receives_some = false;
+const bool system_queues_errors = false;
+
+#ifdef __APPLE__ /* they see an end */
+const bool system_resets_unix = false;
+#else
+const bool system_resets_unix = true;
+#endif
 
 /* Not every system has both, and not every version of one. */
 #ifdef SO_NOSIGPIPE

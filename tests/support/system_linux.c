@@ -3,12 +3,18 @@
  */
 #include "system.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/udp.h>
 #include <sched.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+const int system_full = EAGAIN;
+const bool system_resets_unix = true;
+const bool system_receives_some = true;
+const bool system_queues_errors = true;
 
 int system_send_flags(int fd)
 {

@@ -50,6 +50,7 @@ static void pass_descriptor(const int pair[2])
     check(transfer_send(pair[0], &outgoing) == 1);
     check(transfer_receive_fds(pair[1], &byte, 1, &extra, &cut) == 1);
     check(extra.fd_count == 1);
+    check(fcntl(received[0], F_GETFD) == FD_CLOEXEC);
     check(close(received[0]) == 0);
 }
 

@@ -564,10 +564,13 @@ TEST(a_stream_whose_descriptors_find_no_number_has_failed)
         for (int turn = 0; turn < FEW_TURNS; turn++)
             loop_turn(world.loop);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-        assert_int_equal(world.heard, 10);
-        assert_int_equal(evloop_stream_error(&world.stream), room < 3 ? -EMFILE : 0);
-        assert_int_equal(world.last, room < 3 ? -EMFILE : 10);
-        assert_int_equal(take_all(&world.stream), room);
+        if (room == 3 || system_receives_some) {
+            assert_int_equal(world.heard, 10);
+            assert_int_equal(evloop_stream_error(&world.stream), room < 3 ? -EMFILE : 0);
+            assert_int_equal(world.last, room < 3 ? -EMFILE : 10);
+        }
+        assert_int_equal(evloop_stream_error(&world.stream) != 0, room < 3);
+        assert_int_equal(take_all(&world.stream), room == 3 || system_receives_some ? room : 0);
         world_end(&world);
     }
 }
