@@ -4,7 +4,6 @@
  */
 #include <evloop.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <unistd.h>
 
 #include "fork.h"
@@ -16,9 +15,9 @@ static struct {
     int fds[2][2];
     int told;
     bool armed;
-    sem_t arrived;
-    sem_t go_on;
-} world;
+    struct gate arrived;
+    struct gate go_on;
+} world = {.arrived = GATE_INIT, .go_on = GATE_INIT};
 
 /* Holds the loop's thread in its first change of two. */
 void fork_changing(void)
@@ -26,8 +25,8 @@ void fork_changing(void)
     if (!world.armed)
         return;
     world.armed = false;
-    sem_post(&world.arrived);
-    sem_wait(&world.go_on);
+    gate_add(&world.arrived);
+    gate_wait(&world.go_on, 1);
 }
 
 static void on_ready(evloop_watch *watch, unsigned events)
@@ -67,8 +66,6 @@ TEST(a_change_that_another_thread_was_applying_at_the_fork_is_not_lost_in_the_ch
     pthread_t thread;
     evloop_timer timer = {0};
     world.loop = loop_new();
-    sem_init(&world.arrived, 0, 0);
-    sem_init(&world.go_on, 0, 0);
     for (int i = 0; i < 2; i++) {
         pipe_open(world.fds[i]);
         assert_int_equal(evloop_watch_start(world.loop, &world.watch[i], world.fds[i][0],
@@ -77,9 +74,9 @@ TEST(a_change_that_another_thread_was_applying_at_the_fork_is_not_lost_in_the_ch
     }
     evloop_timer_start(world.loop, &timer, 0, 0, modifies_both);
     thread_start(&thread, runs_loop, world.loop);
-    sem_wait(&world.arrived);
+    gate_wait(&world.arrived, 1);
     assert_true(child_succeeds(child_is_told_of_both, world.loop));
-    sem_post(&world.go_on);
+    gate_add(&world.go_on);
     evloop_stop(world.loop);
     thread_join(thread);
     for (int i = 0; i < 2; i++) {

@@ -71,20 +71,9 @@ void kernel_stop_clock(void)
     clock_stopped = true;
 }
 
-#define WRAP(call, result, name, parameters, arguments)                                            \
-    result __real_##name parameters;                                                               \
-    result __wrap_##name parameters;                                                               \
-    result __wrap_##name parameters                                                                \
-    {                                                                                              \
-        return kernel_fails(call) ? -1 : __real_##name arguments;                                  \
-    }
-
-WRAP(CALL_DUP3, int, dup3, (int from, int to, int flags), (from, to, flags))
-WRAP(CALL_FSTAT, int, fstat, (int fd, struct stat *status), (fd, status))
-WRAP(CALL_PIPE, int, pipe, (int fds[2]), (fds))
-WRAP(CALL_PIPE, int, pipe2, (int fds[2], int flags), (fds, flags))
-WRAP(CALL_READ, ssize_t, read, (int fd, void *memory, size_t size), (fd, memory, size))
-WRAP(CALL_WRITE, ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
+KERNEL_WRAP(CALL_FSTAT, int, fstat, (int fd, struct stat *status), (fd, status))
+KERNEL_WRAP(CALL_READ, ssize_t, read, (int fd, void *memory, size_t size), (fd, memory, size))
+KERNEL_WRAP(CALL_WRITE, ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
 
 int __real_fcntl(int fd, int command, ...);
 int __wrap_fcntl(int fd, int command, ...);

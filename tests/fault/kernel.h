@@ -68,6 +68,15 @@ void kernel_stop_clock(void);
 
 /* ---- for what is one poller's ---------------------------------------------------------------- */
 
+/** A call that returns -1 when it fails. */
+#define KERNEL_WRAP(call, result, name, parameters, arguments)                                     \
+    result __real_##name parameters;                                                               \
+    result __wrap_##name parameters;                                                               \
+    result __wrap_##name parameters                                                                \
+    {                                                                                              \
+        return kernel_fails(call) ? -1 : __real_##name arguments;                                  \
+    }
+
 /** Counts a call; whether it is to fail, with errno. */
 bool kernel_fails(enum call call);
 void kernel_reset_poller(void);

@@ -77,21 +77,9 @@ unsigned kernel_waits(void)
     return kernel_count(CALL_EPOLL_WAIT) + kernel_count(CALL_EPOLL_PWAIT2);
 }
 
-int __real_epoll_create1(int flags);
-int __wrap_epoll_create1(int flags);
-
-int __wrap_epoll_create1(int flags)
-{
-    return kernel_fails(CALL_EPOLL_CREATE1) ? -1 : __real_epoll_create1(flags);
-}
-
-int __real_eventfd(unsigned initial, int flags);
-int __wrap_eventfd(unsigned initial, int flags);
-
-int __wrap_eventfd(unsigned initial, int flags)
-{
-    return kernel_fails(CALL_EVENTFD) ? -1 : __real_eventfd(initial, flags);
-}
+KERNEL_WRAP(CALL_DUP3, int, dup3, (int from, int to, int flags), (from, to, flags))
+KERNEL_WRAP(CALL_EPOLL_CREATE1, int, epoll_create1, (int flags), (flags))
+KERNEL_WRAP(CALL_EVENTFD, int, eventfd, (unsigned initial, int flags), (initial, flags))
 
 int __real_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
 int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);

@@ -110,22 +110,18 @@ uint64_t kernel_last_timeout_ns(void)
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-int __real_kqueue(void);
-int __wrap_kqueue(void);
+KERNEL_WRAP(CALL_KQUEUE, int, kqueue, (void), ())
+KERNEL_WRAP(CALL_PIPE, int, pipe, (int fds[2]), (fds))
 
-int __wrap_kqueue(void)
-{
-    return kernel_fails(CALL_KQUEUE) ? -1 : __real_kqueue();
-}
-
-int __real_kevent(int fd, const struct kevent *changes, int change_count, struct kevent *events,
-                  int event_count, const struct timespec *timeout);
-int __wrap_kevent(int fd, const struct kevent *changes, int change_count, struct kevent *events,
-                  int event_count, const struct timespec *timeout);
+int __real_kevent(int fd, const struct kevent *changes, kqueue_count change_count,
+                  struct kevent *events, kqueue_count event_count, const struct timespec *timeout);
+int __wrap_kevent(int fd, const struct kevent *changes, kqueue_count change_count,
+                  struct kevent *events, kqueue_count event_count, const struct timespec *timeout);
 
 static const struct timespec at_once = {0, 0};
 
-static enum call call_of(const struct kevent *changes, int change_count, int event_count)
+static enum call call_of(const struct kevent *changes, kqueue_count change_count,
+                         kqueue_count event_count)
 {
     if (event_count == 0)
         return CALL_KEVENT_TRIGGER;
@@ -143,13 +139,13 @@ static bool is_refused(const struct kevent *change, bool late)
 }
 
 /* Those that are not refused are made, and their errors stand beside; receipts for who wants them. */
-static int refuse_some(int fd, const struct kevent *changes, int change_count, const bool refused[],
-                       struct kevent *events)
+static int refuse_some(int fd, const struct kevent *changes, kqueue_count change_count,
+                       const bool refused[], struct kevent *events)
 {
     int n = 0;
     struct kevent given[MOST_CHANGES];
     memcpy(given, changes, (size_t)change_count * sizeof *changes);
-    for (int i = 0; i < change_count; i++) {
+    for (kqueue_count i = 0; i < change_count; i++) {
         struct kevent receipt = given[i];
         bool wanted = receipt.flags & EV_RECEIPT;
         if (refused[i]) {
@@ -173,8 +169,8 @@ static void note_timeout(const struct timespec *timeout)
     atomic_store(&last_timeout_ns, ns);
 }
 
-int __wrap_kevent(int fd, const struct kevent *changes, int change_count, struct kevent *events,
-                  int event_count, const struct timespec *timeout)
+int __wrap_kevent(int fd, const struct kevent *changes, kqueue_count change_count,
+                  struct kevent *events, kqueue_count event_count, const struct timespec *timeout)
 {
     bool refused[MOST_CHANGES] = {false};
     bool any = false;
@@ -186,7 +182,7 @@ int __wrap_kevent(int fd, const struct kevent *changes, int change_count, struct
     if (call == CALL_KEVENT_TRIGGER)
         return __real_kevent(fd, changes, change_count, events, event_count, timeout);
     check(change_count <= MOST_CHANGES && change_count <= event_count);
-    for (int i = 0; i < change_count; i++) {
+    for (kqueue_count i = 0; i < change_count; i++) {
         changes_made++;
         refused[i] = is_refused(&changes[i], events != changes);
         any = any || refused[i];
@@ -202,7 +198,7 @@ int __wrap_kevent(int fd, const struct kevent *changes, int change_count, struct
 }
 
 /* To enable what is enabled changes nothing. */
-bool kernel_registered(evloop *loop, int fd, short filter)
+bool kernel_registered(evloop *loop, int fd, kqueue_filter filter)
 {
     struct kevent change;
     EV_SET(&change, (uintptr_t)fd, filter, EV_ENABLE | EV_RECEIPT, 0, 0, NULL);

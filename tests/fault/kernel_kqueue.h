@@ -4,15 +4,12 @@
 #ifndef EVLOOP_TESTS_KERNEL_KQUEUE_H
 #define EVLOOP_TESTS_KERNEL_KQUEUE_H
 
-#include <sys/types.h>
-
-#include <sys/event.h>
-
 #include "kernel.h"
+#include "poller/kqueue.h"
 
 /** Which changes: of a filter, or 0 for any; with a flag; only those that are not made at once. */
 struct kernel_which {
-    short filter;
+    kqueue_filter filter;
     unsigned flag;
     bool late;
 };
@@ -26,6 +23,6 @@ void kernel_tell(const struct kevent *event);
 /** The timeout of the last wait; EVLOOP_FOREVER. */
 uint64_t kernel_last_timeout_ns(void);
 /** Whether the kernel has this registration. */
-bool kernel_registered(evloop *loop, int fd, short filter);
+bool kernel_registered(evloop *loop, int fd, kqueue_filter filter);
 
 #endif
