@@ -15,5 +15,7 @@ build(test
 
 get_filename_component(bin "${CMAKE_COMMAND}" DIRECTORY)
 find_program(ctest ctest HINTS "${bin}" REQUIRED)
-run("the test run" "${ctest}" --test-dir "${BUILD_DIR}" --parallel ${JOBS} --output-on-failure
+# Some wait: a defect that is put back may let its test hang, and that is then what is waited for.
+math(EXPR at_once "${JOBS} * 2")
+run("the test run" "${ctest}" --test-dir "${BUILD_DIR}" --parallel ${at_once} --output-on-failure
     --no-tests=error)
