@@ -367,16 +367,27 @@ static unsigned told_events(unsigned asked, unsigned events)
     return told ? told : asked;
 }
 
-bool interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events)
+/* An event of an endpoint, if there is one. */
+static void collect_endpoint(struct poller *poller, const struct descriptor *descriptor,
+                             unsigned events)
+{
+    if (descriptor->endpoint)
+        ready_collect(poller, descriptor->endpoint, events);
+    else
+        poller->reopen_wanted = true; /* a dead registration would keep the loop spinning */
+}
+
+void interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events)
 {
     struct interest *interest = &poller->interest;
     struct descriptor *descriptor = find(interest, fd);
-    if (!descriptor || descriptor->generation != generation)
-        return false;
+    if (!descriptor || descriptor->generation != generation) {
+        poller->reopen_wanted = true; /* as above */
+        return;
+    }
     if (list_empty(&descriptor->watches)) {
-        if (descriptor->endpoint)
-            ready_collect(poller, descriptor->endpoint, events);
-        return descriptor->endpoint;
+        collect_endpoint(poller, descriptor, events);
+        return;
     }
     list_each(&descriptor->watches, link, following) {
         evloop_watch *watch = watch_of(link);
@@ -384,7 +395,6 @@ bool interest_collect(struct poller *poller, int fd, uint32_t generation, unsign
         if (told)
             collect(interest, watch, told);
     }
-    return true;
 }
 
 unsigned interest_registered(const struct poller *poller, int fd)

@@ -7,7 +7,7 @@
 
 int message_receive_many(int fd, struct mmsghdr *headers, unsigned count, int *error)
 {
-    (void)error;
+    *error = 0;
     return recvmmsg(fd, headers, count, 0, NULL);
 }
 

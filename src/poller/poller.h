@@ -420,10 +420,10 @@ extern const struct poller_backend poller_kqueue;
 extern const struct poller_backend poller_uring;
 const struct poller_backend *const *poller_backends(void); /* best first, NULL at the end */
 /*
- * False: it is nobody's. Such a registration would keep the loop spinning, and has to be removed,
- * or left behind (reopen_wanted).
+ * What is nobody's makes a new kernel object wanted (reopen_wanted), unless the backend removes the
+ * registration itself.
  */
-bool interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events);
+void interest_collect(struct poller *poller, int fd, uint32_t generation, unsigned events);
 /* What the kernel was asked for of a descriptor that has something collected. */
 unsigned interest_registered(const struct poller *poller, int fd);
 /*

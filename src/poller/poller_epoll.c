@@ -185,10 +185,9 @@ static int epoll_poll(struct poller *poller, uint64_t timeout_ns)
         return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < count; i++) {
         uint64_t data = events[i].data.u64;
-        if (data != wake_data &&
-            !interest_collect(poller, (int)(uint32_t)data, (uint32_t)(data >> 32),
-                              from_epoll(events[i].events)))
-            poller->reopen_wanted = true;
+        if (data != wake_data)
+            interest_collect(poller, (int)(uint32_t)data, (uint32_t)(data >> 32),
+                             from_epoll(events[i].events));
     }
     return 0;
 }

@@ -213,10 +213,19 @@ static bool is_file(const struct stat *status)
     return S_ISREG(status->st_mode) || S_ISDIR(status->st_mode) || S_ISBLK(status->st_mode);
 }
 
-/* The kernel has one error for all that it cannot tell of this kind of descriptor. */
+/* What the systems say of what they cannot tell of a kind of descriptor. */
+static bool cannot_tell(int err)
+{
+    static const int words[] = {EINVAL, ENODEV, EOPNOTSUPP, ENOTSUP};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (err == -words[i])
+            return true;
+    return false;
+}
+
 static int translate(int err, int fd, const struct stat *status, unsigned events)
 {
-    if (err != -EINVAL && err != -ENODEV && err != -EOPNOTSUPP && err != -ENOTSUP)
+    if (!cannot_tell(err))
         return err;
     if (S_ISCHR(status->st_mode) && !isatty(fd)) /* a device that is as a file */
         return -EPERM;
@@ -366,8 +375,11 @@ static int take(struct poller *poller, const struct kevent *event)
         return 0;
     int fd = (int)event->ident;
     uint32_t generation = (uint32_t)(uintptr_t)event->udata;
-    if (interest_collect(poller, fd, generation, events_of(event)))
-        return tell_end_again(poller, event);
+    bool reopen_wanted = poller->reopen_wanted; /* in a child, where all goes */
+    interest_collect(poller, fd, generation, events_of(event));
+    if (poller->reopen_wanted == reopen_wanted)
+        return reopen_wanted ? 0 : tell_end_again(poller, event);
+    poller->reopen_wanted = false;
     remove_filter(poller, event);
     return 0;
 }

@@ -256,8 +256,7 @@ static void find_a_dead_registration(evloop *loop)
 {
     sim.on_wait = NULL;
     sim.on_reopen = post_meanwhile;
-    assert_false(interest_collect(&loop->poller, 0, 4711, EVLOOP_READABLE));
-    loop->poller.reopen_wanted = true;
+    interest_collect(&loop->poller, 0, 4711, EVLOOP_READABLE);
     sim.woken = true;
 }
 
@@ -301,7 +300,7 @@ static void microtask_and_event(evloop *loop)
 {
     assert_true(sim.timeout_ns > 0);
     elsewhere(offer_microtask, loop);
-    assert_true(interest_collect(&loop->poller, evloop_watch_fd(&sleeper), 1, EVLOOP_READABLE));
+    interest_collect(&loop->poller, evloop_watch_fd(&sleeper), 1, EVLOOP_READABLE);
 }
 
 TEST(microtasks_that_were_accepted_in_a_sleep_run_before_the_first_watch_is_told)
