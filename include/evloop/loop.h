@@ -205,9 +205,10 @@ EVLOOP_API uint64_t evloop_update(evloop *loop);
 /**
  * For embedding: a descriptor that polls readable when the loop has something to do. Poll it for at
  * most evloop_next_timeout_ns(), then call evloop_run(loop, EVLOOP_RUN_NOWAIT). It stays the
- * loop's. Its number never changes; but when a descriptor was closed before its watch was stopped,
- * and a duplicate of it lives on, the loop rids itself of it by a new kernel object under that
- * number, which an outer epoll (not poll) has to be given again.
+ * loop's. Its number never changes, but for a fork's child over kqueue, which drops the descriptor:
+ * ask there after evloop_after_fork(). On Linux, when a descriptor was closed before its watch was
+ * stopped, and a duplicate of it lives on, the loop rids itself of it by a new kernel object under
+ * that number, which an outer epoll (not poll) has to be given again.
  * Thread: any. Errors: -EINVAL, -ECHILD, -ENOTSUP (a backend without one). Since 0.1.0.
  */
 EVLOOP_API int evloop_backend_fd(const evloop *loop);

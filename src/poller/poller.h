@@ -180,7 +180,8 @@ struct poller_backend {
     int (*open)(struct poller *poller);
     void (*close)(struct poller *poller);
     /*
-     * Makes a new kernel object behind the same descriptor numbers, without a word to the old one.
+     * Makes a new kernel object behind the same descriptor numbers, without a word to the old one;
+     * see poller_after_fork().
      */
     int (*reopen)(struct poller *poller);
     /*
@@ -408,7 +409,10 @@ bool poller_next_completion(struct poller *poller);
 int poller_keep_buffer(struct poller *poller, const void *data);
 int poller_release_buffer(struct poller *poller, const void *data);
 
-/* In a fork's child: new kernel objects under the same numbers, all watches registered again. */
+/*
+ * In a fork's child: new kernel objects, all watches registered again. Under the same numbers, but
+ * where the kernel has dropped them and somebody else has one.
+ */
 int poller_after_fork(struct poller *poller);
 
 /* Monotonic ns. */
