@@ -26,7 +26,8 @@ EVLOOP_BEGIN_DECLS
 /**
  * Only told, never asked for: the loop found out, while changing what is asked for, that the kernel
  * does not know this descriptor any more (it was closed before its watch was stopped). It comes
- * once; stop the watch.
+ * once; stop the watch. Over kqueue, if the number has come back by then, the watch is its new
+ * owner's instead.
  */
 #define EVLOOP_ERROR 16u
 
@@ -58,7 +59,8 @@ struct evloop_watch {
  * Has fn called whenever the descriptor is ready for one of the events. The watch must stay where
  * it is until it is stopped.
  * Thread: loop. Errors: -EINVAL (NULL, no event, an unknown event), -EBADF, -EPERM (a regular file
- * or directory: those are always ready), -ENOTSUP (EVLOOP_PRIORITY), -EBUSY (active), -ENOMEM,
+ * or directory: those are always ready), -ENOTSUP (EVLOOP_PRIORITY),
+ * -EPIPE (a pipe that nobody reads, on FreeBSD and NetBSD), -EBUSY (active), -ENOMEM,
  * -ENOSPC, EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
  */
 EVLOOP_API int evloop_watch_start(evloop *loop, evloop_watch *watch, int fd, unsigned events,

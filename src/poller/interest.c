@@ -148,6 +148,27 @@ static void collect(struct interest *interest, evloop_watch *watch, unsigned eve
         list_append(&interest->ready, &watch->collected_);
 }
 
+/*
+ * Whether the kernel is asked at once: the first time, and for urgent data, which it may not have
+ * of this descriptor. Else the error would be that of all its watches.
+ */
+static bool asks_at_once(const struct poller *poller, const struct descriptor *descriptor,
+                         unsigned events)
+{
+    return !descriptor->registered ||
+           (poller->backend->change_later && events & EVLOOP_PRIORITY & ~descriptor->registered);
+}
+
+static int ask_at_once(struct poller *poller, int fd, struct descriptor *descriptor,
+                       unsigned wanted)
+{
+    int err =
+        poller->backend->change(poller, fd, descriptor->generation, descriptor->registered, wanted);
+    if (!err)
+        descriptor->registered = wanted;
+    return err;
+}
+
 int poller_add(struct poller *poller, evloop_watch *watch)
 {
     struct descriptor *descriptor = NULL;
@@ -162,15 +183,13 @@ int poller_add(struct poller *poller, evloop_watch *watch)
         return err;
     if (list_empty(&descriptor->watches))
         descriptor->generation++;
-    if (!descriptor->registered) {
-        unsigned wanted = wanted_events(descriptor) | watch->interest_;
-        err = poller->backend->change(poller, watch->fd_, descriptor->generation, 0, wanted);
-        if (err)
-            return err;
-        descriptor->registered = wanted;
-    } else {
+    if (asks_at_once(poller, descriptor, watch->interest_))
+        err = ask_at_once(poller, watch->fd_, descriptor,
+                          wanted_events(descriptor) | watch->interest_);
+    else
         mark_changed(&poller->interest, descriptor);
-    }
+    if (err)
+        return err;
     watch->ready_ = 0;
     watch->collected_.next = NULL;
     list_append(&descriptor->watches, &watch->same_fd_);
@@ -184,9 +203,17 @@ int poller_modify(struct poller *poller, evloop_watch *watch, unsigned events)
         return EVLOOP_ECLOSED;
     if (events & poller->backend->untold)
         return -ENOTSUP;
+    struct descriptor *descriptor = find(&poller->interest, watch->fd_);
+    unsigned before = watch->interest_;
+    int err = 0;
     watch->interest_ = events;
-    mark_changed(&poller->interest, find(&poller->interest, watch->fd_));
-    return 0;
+    if (descriptor->registered && asks_at_once(poller, descriptor, events))
+        err = ask_at_once(poller, watch->fd_, descriptor, wanted_events(descriptor));
+    else
+        mark_changed(&poller->interest, descriptor);
+    if (err)
+        watch->interest_ = before;
+    return err;
 }
 
 int poller_remove(struct poller *poller, evloop_watch *watch)
@@ -204,8 +231,7 @@ int poller_remove(struct poller *poller, evloop_watch *watch)
     }
     if (list_linked(&descriptor->changed))
         list_remove(&descriptor->changed);
-    if (descriptor
-            ->registered) /* fails if the user closed it first: then there is nothing to remove */
+    if (descriptor->registered) /* fails if it was closed first: there is nothing to remove then */
         poller->backend->change(poller, watch->fd_, descriptor->generation, descriptor->registered,
                                 0);
     descriptor->registered = 0;

@@ -30,10 +30,12 @@ enum { FORK = 1 << 20, MAKERS = FORK - 1 };
 
 static ATOMIC(unsigned) guard;
 static _Thread_local volatile bool making; /* this thread is at it, or about to be */
+static _Thread_local bool forking;         /* and other handlers of the fork may make something */
 static int prepare_result;
 
 static void before_fork(void)
 {
+    forking = true;
     atomic_add(&guard, FORK, relaxed);
     /* acquire: what they made is marked; partner: end() */
     while (!making && atomic_get(&guard, acquire) & MAKERS)
@@ -43,12 +45,14 @@ static void before_fork(void)
 static void after_fork(void)
 {
     atomic_sub(&guard, FORK, release); /* partner: begin() */
+    forking = false;
 }
 
 /* The other threads are not there, whatever they were at. */
 static void after_fork_in_child(void)
 {
     atomic_set(&guard, 0, release); /* partner: begin() */
+    forking = false;
 }
 
 static void prepare(void *argument)
@@ -66,7 +70,7 @@ static int begin(void)
         return prepare_result;
     making = true;
     do {
-        while (before >= FORK) {
+        while (before >= FORK && !forking) {
             thread_yield();
             before = atomic_get(&guard, relaxed);
         }
@@ -184,24 +188,58 @@ int descriptor_pipe(int fds[2], int nonblocking)
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
-static void mark_received(struct cmsghdr *part)
+static void mark_received(int fd)
 {
-    int fd;
-    size_t bytes = part->cmsg_len - CMSG_LEN(0);
-    for (size_t at = 0; at + sizeof fd <= bytes; at += sizeof fd) {
-        memcpy(&fd, CMSG_DATA(part) + at, sizeof fd);
-        (void)fcntl(fd, F_SETFD, FD_CLOEXEC); /* cannot fail: it has just come */
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC); /* cannot fail: it has just come */
+}
+
+static void drop_received(int fd)
+{
+    close(fd);
+}
+
+/* Whether any descriptor came. */
+static bool each_received(struct msghdr *message, void (*fn)(int fd))
+{
+    bool any = false;
+    if (message->msg_controllen == 0)
+        return false;
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+            continue;
+        int fd;
+        size_t bytes = part->cmsg_len - CMSG_LEN(0);
+        for (size_t at = 0; at + sizeof fd <= bytes; at += sizeof fd) {
+            memcpy(&fd, CMSG_DATA(part) + at, sizeof fd);
+            fn(fd);
+            any = true;
+        }
     }
+    return any;
 }
 
 static ssize_t receive_and_mark(int fd, struct msghdr *message)
 {
     ssize_t n = recvmsg(fd, message, 0);
-    if (n < 0 || message->msg_controllen == 0)
-        return n;
-    for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part))
-        if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
-            mark_received(part);
+    if (n >= 0)
+        (void)each_received(message, mark_received);
+    return n;
+}
+
+/* Darwin gives the process the descriptors that come, also where nobody has room for them. */
+static ssize_t receive_and_drop(int fd, struct msghdr *message)
+{
+    union {
+        struct cmsghdr header; /* for its alignment */
+        char bytes[4096];      /* more than a message can have */
+    } control;
+    message->msg_control = control.bytes;
+    message->msg_controllen = sizeof control;
+    ssize_t n = recvmsg(fd, message, 0);
+    if (n >= 0 && each_received(message, drop_received))
+        message->msg_flags |= MSG_CTRUNC;
+    message->msg_control = NULL;
+    message->msg_controllen = 0;
     return n;
 }
 
@@ -212,7 +250,8 @@ ssize_t transfer_receive_message(int fd, struct msghdr *message)
         errno = -err;
         return -1;
     }
-    ssize_t n = receive_and_mark(fd, message);
+    ssize_t n =
+        message->msg_control ? receive_and_mark(fd, message) : receive_and_drop(fd, message);
     end();
     return n;
 }

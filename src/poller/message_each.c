@@ -6,12 +6,13 @@
 
 #include "poller/message_system.h"
 #include "poller/sigpipe.h"
+#include "poller/transfer.h"
 
 int message_receive_many(int fd, struct mmsghdr *headers, unsigned count, int *error)
 {
     unsigned n = 0;
     while (n < count) {
-        ssize_t size = recvmsg(fd, &headers[n].msg_hdr, 0);
+        ssize_t size = transfer_receive_message(fd, &headers[n].msg_hdr);
         if (size < 0 && errno == EINTR)
             continue; /* there may be more, of which nothing else would tell */
         if (size < 0)

@@ -223,11 +223,17 @@ static bool cannot_tell(int err)
     return false;
 }
 
-static int translate(int err, int fd, const struct stat *status, unsigned events)
+/* What the kernel's refusal means to the caller. */
+static int translate(int err, int fd, unsigned events)
 {
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return err;
+    if (err == -EBADF && S_ISFIFO(status.st_mode) && events & EVLOOP_WRITABLE)
+        return -EPIPE; /* NetBSD, of a pipe that nobody reads; FreeBSD says it itself */
     if (!cannot_tell(err))
         return err;
-    if (S_ISCHR(status->st_mode) && !isatty(fd)) /* a device that is as a file */
+    if (S_ISCHR(status.st_mode) && !isatty(fd)) /* a device that is as a file */
         return -EPERM;
     return events & EVLOOP_PRIORITY && !(events & INTEREST_EDGE) ? -ENOTSUP : err;
 }
@@ -239,8 +245,7 @@ static int add(struct poller *poller, int fd, uint32_t generation, unsigned even
         return -errno;
     if (is_file(&status))
         return -EPERM;
-    int err = change_now(poller, fd, generation, 0, events);
-    return translate(err, fd, &status, events);
+    return change_now(poller, fd, generation, 0, events);
 }
 
 static void remove_all(struct poller *poller, int fd)
@@ -264,16 +269,28 @@ static bool forget_late(struct kqueue *kqueue, int fd)
     return forgotten;
 }
 
+/* Where what the kernel has is not known, it is made anew; what cannot be changed stays. */
+static int change_anew(struct poller *poller, int fd, uint32_t generation, unsigned from,
+                       unsigned to)
+{
+    remove_all(poller, fd);
+    int err = to ? add(poller, fd, generation, to) : 0;
+    if (err && from)
+        (void)change_now(poller, fd, generation, 0, from);
+    return err;
+}
+
 static int kqueue_change(struct poller *poller, int fd, uint32_t generation, unsigned from,
                          unsigned to)
 {
-    if (forget_late(poller->kqueue, fd)) {
-        remove_all(poller, fd);
-        if (!to)
-            return 0;
-        from = 0;
-    }
-    return from ? change_now(poller, fd, generation, from, to) : add(poller, fd, generation, to);
+    int err;
+    if (forget_late(poller->kqueue, fd))
+        err = change_anew(poller, fd, generation, from, to);
+    else if (from)
+        err = change_now(poller, fd, generation, from, to);
+    else
+        err = add(poller, fd, generation, to);
+    return err && to ? translate(err, fd, to) : err;
 }
 
 /* ---- refusals -------------------------------------------------------------------------------- */
@@ -308,6 +325,8 @@ static int submit_late(struct poller *poller)
         n = kevent(poller->fd, kqueue->late, (kqueue_count)kqueue->late_count, receipts, CHANGES,
                    &at_once);
     while (n < 0 && errno == EINTR);
+    for (unsigned i = 0; i < kqueue->late_count; i++)
+        kqueue->late[i].flags &= (kqueue_flags)~EV_RECEIPT;
     if (n < 0)
         return -errno;
     kqueue->late_count = 0;

@@ -115,8 +115,13 @@ int ready_attach(struct poller *poller, struct evloop_endpoint *endpoint, int fd
     endpoint->out = NULL;
     endpoint->zero_copy = 0;
     endpoint->ready.next = NULL;
-    int err = sigpipe_forbid(fd);
-    return err ? err : interest_attach(poller, endpoint);
+    int err = interest_attach(poller, endpoint);
+    if (err)
+        return err;
+    err = sigpipe_forbid(fd);
+    if (err)
+        interest_detach(poller, endpoint);
+    return err;
 }
 
 int ready_detach(struct poller *poller, struct evloop_endpoint *endpoint)

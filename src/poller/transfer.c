@@ -58,11 +58,12 @@ ssize_t transfer_read(int fd, void *memory, size_t size)
     return or_error(n);
 }
 
+enum { FDS_OF_A_MESSAGE = 512 }; /* the most that any system lets it have */
 enum { OTHER_CONTROL = 512 }; /* credentials and such, if somebody has asked the socket for them */
 
 union fds_control {
     struct cmsghdr header; /* for its alignment */
-    char bytes[CMSG_SPACE(FDS_AT_ONCE * sizeof(int)) + OTHER_CONTROL];
+    char bytes[CMSG_SPACE(FDS_OF_A_MESSAGE * sizeof(int)) + OTHER_CONTROL];
 };
 
 /*
@@ -171,7 +172,7 @@ ssize_t transfer_write(int fd, const struct evloop_outgoing *outgoing)
         n = writev(fd, outgoing->iov, (int)outgoing->iov_count);
     while (n < 0 && errno == EINTR);
     sigpipe_release(&held, n < 0 && errno == EPIPE);
-    return or_error(n);
+    return or_send_error(n);
 }
 
 /* A file that the kernel cannot send by itself goes through memory. */

@@ -17,9 +17,9 @@ static ssize_t send_file(int fd, const struct evloop_outgoing *outgoing)
         result = sendfile(outgoing->file, fd, (off_t)outgoing->file_offset, &sent, NULL, 0);
     } while (result < 0 && errno == EINTR && sent == 0);
     /* Where it was refused at once, nothing has been written to the size. */
-    bool partial = errno == EAGAIN || errno == EINTR || errno == EPIPE;
+    bool partial = errno == EAGAIN || errno == EINTR || errno == EPIPE || errno == TORN_DOWN;
     if (result < 0 && !(partial && sent > 0 && sent < (off_t)outgoing->file_size))
-        return -errno;
+        return errno == TORN_DOWN ? -EPIPE : -errno;
     return (ssize_t)sent;
 }
 
