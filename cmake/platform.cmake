@@ -111,7 +111,8 @@ elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
             src/poller/uring_operation.c
             src/poller/uring_probe.c
             src/poller/uring_ring.c
-            src/poller/uring_tell.c)
+            src/poller/uring_tell.c
+            src/poller/uring_urgent.c)
         list(APPEND EVLOOP_PLATFORM_DEFINITIONS EVLOOP_HAVE_LIBURING)
         list(APPEND EVLOOP_PLATFORM_LIBRARIES Liburing::liburing)
         list(APPEND EVLOOP_BACKENDS uring)

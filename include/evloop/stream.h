@@ -116,7 +116,8 @@ struct evloop_write {
 /**
  * Has fn called with whatever comes, until evloop_stream_read_stop(). The bytes lie in a buffer of
  * the loop's, lent for the length of the callback. May be called before a connection is there. A
- * stream gets at most one buffer a turn, so that a busy one cannot starve the others.
+ * stream gets at most one buffer a turn, so that a busy one cannot starve the others. TCP's urgent
+ * byte is left out, unless the socket has been told SO_OOBINLINE; it holds up none of the others.
  * Errors: -EBUSY (reading already), the stream's failure, -ENOMEM, -ENOSPC. Since 0.1.0.
  */
 EVLOOP_API int evloop_stream_read_start(evloop_stream *stream, evloop_read_fn fn);

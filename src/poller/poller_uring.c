@@ -79,6 +79,7 @@ static int uring_open(struct poller *poller)
         return -ENOMEM;
     list_init(&uring->queued);
     list_init(&uring->starved);
+    list_init(&uring->promised);
     int err = uring_probe(&uring->features, &(const char *){NULL});
     if (!err)
         err = poller_epoll.open(poller);
@@ -284,7 +285,8 @@ static int uring_wait(struct poller *poller, uint64_t timeout_ns)
         return err;
     uring_prepare(poller);
     bool lent = poller_is(poller, POLLER_FD_LENT);
-    if (!list_empty(&uring->queued)) /* there was no memory, or no room */
+    bool urged = uring_urge(uring);
+    if (urged || !list_empty(&uring->queued)) /* there was no memory, or no room */
         timeout_ns = 0;
     err = lent ? wait_in_epoll(poller, timeout_ns) : wait_in_ring(poller, timeout_ns);
     if (!err && uring_relieve(poller)) {
@@ -311,6 +313,7 @@ static int uring_pause(struct poller *poller)
         }
         if (!err)
             err = uring_turn(poller, 0);
+        (void)uring_urge(uring);
     }
     ring_pause(&uring->ring);
     return err;

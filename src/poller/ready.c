@@ -274,6 +274,19 @@ static bool is_drained(const struct poller *poller, const struct evloop_endpoint
            !(endpoint->flags & READY_END) && !urgent_data_possible(poller, endpoint);
 }
 
+/*
+ * Nothing could be received: until the next edge. But at the urgent byte Linux says so while a
+ * signal is pending, too, whatever lies behind that byte, and of that there is no other edge.
+ */
+static bool wait_for_input(struct poller *poller, struct evloop_endpoint *endpoint)
+{
+    if (endpoint->flags & READY_URGENT && transfer_readable(endpoint->fd))
+        ready_schedule(&poller->readiness.again, endpoint);
+    else
+        ready_clear(endpoint, READY_IN | READY_END);
+    return false;
+}
+
 static bool perform_receive(struct poller *poller, struct evloop_endpoint *endpoint)
 {
     struct evloop_operation *operation = endpoint->in;
@@ -284,10 +297,8 @@ static bool perform_receive(struct poller *poller, struct evloop_endpoint *endpo
     struct received extra = {endpoint->flags & ENDPOINT_TAKES_FDS ? fds : NULL, 0, false};
     bool cut;
     ssize_t n = receive_into(endpoint, memory, size, &extra, &cut);
-    if (n == -EAGAIN) {
-        ready_clear(endpoint, READY_IN | READY_END);
-        return false;
-    }
+    if (n == -EAGAIN)
+        return wait_for_input(poller, endpoint);
     struct evloop_completion completion = {.result = n,
                                            .more = lent && n > 0,
                                            .data = lent ? memory : NULL,

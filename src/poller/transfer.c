@@ -5,6 +5,7 @@
 #include "poller/transfer.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -47,6 +48,12 @@ ssize_t transfer_receive(int fd, void *memory, size_t size)
         n = recv(fd, memory, size, 0);
     while (n < 0 && errno == EINTR);
     return or_error(n);
+}
+
+bool transfer_readable(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    return poll(&poll_fd, 1, 0) > 0 && poll_fd.revents & POLLIN;
 }
 
 ssize_t transfer_read(int fd, void *memory, size_t size)

@@ -31,6 +31,8 @@ int transfer_accept(int fd);
 int transfer_connect(int fd, const struct sockaddr *address, socklen_t size);
 int transfer_connected(int fd);
 ssize_t transfer_receive(int fd, void *memory, size_t size);
+/* Whether there is something to be received, whatever an attempt says. */
+bool transfer_readable(int fd);
 ssize_t transfer_read(int fd, void *memory, size_t size);
 /*
  * From a unix socket: puts the descriptors that come with the bytes at extra->fds (room for

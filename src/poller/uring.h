@@ -6,6 +6,7 @@
  *   uring_event.c       their completions, collected
  *   uring_tell.c        and told
  *   uring_flood.c       fairly
+ *   uring_urgent.c      what stands still at urgent data goes on
  *   uring_operation.c   they end, or are cancelled
  *   uring_message.c     datagrams
  *   uring_buffer.c      memory that the kernel receives into
@@ -88,6 +89,7 @@ enum {
 struct uring_entry {
     list_link queued; /* in uring.queued while a QUEUE_ flag is set */
     list_link starved;
+    list_link promised; /* in uring.promised from a completion with F_SOCK_NONEMPTY to the next */
     struct evloop_endpoint *endpoint;
     struct uring_left *left;
     uint32_t generation; /* 24 bits */
@@ -157,7 +159,8 @@ struct uring {
     struct uring_page **pages;
     size_t page_count;
     list_link queued;
-    list_link starved; /* receives that wait for buffers */
+    list_link starved;  /* receives that wait for buffers */
+    list_link promised; /* receives of which there is more to come at once, the kernel says */
     struct uring_events events;
     struct uring_events late; /* those that were put off; each is older than its like in events */
     unsigned notifications;   /* due */
@@ -257,6 +260,13 @@ bool uring_end_in(struct uring_entry *entry, int result);
 
 /* Whether buffers were short, and somebody had more than his share: the others can be heard now. */
 bool uring_relieve(struct poller *poller);
+
+/* ---- uring_urgent.c -------------------------------------------------------------------------- */
+
+/* A completion of a receive has come, with these flags. */
+void uring_note_promise(struct uring *uring, struct uring_entry *entry, uint32_t flags);
+/* Makes receives go on that stand still, though there is something: whether there are any. */
+bool uring_urge(struct uring *uring);
 
 /* ---- uring_operation.c ----------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@ cmake_minimum_required(VERSION 3.20)
 set(HANG_S 10)
 # Of what is put back, the most is in what epoll needs; what is not is found over it just as well.
 set(environment "EVLOOP_BACKEND=${BACKEND}")
-if(UNCHANGED MATCHES "uring|(plain|bundled)-buffers")
+if(PATCH MATCHES "/uring-[^/]*$" OR UNCHANGED MATCHES "uring|(plain|bundled)-buffers")
     set(environment --unset=EVLOOP_BACKEND)
 endif()
 set(PATIENCE_S 40)

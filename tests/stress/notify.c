@@ -107,14 +107,6 @@ static void *bombs(void *arg)
     return arg;
 }
 
-static void handle_signal(void (*handler)(int))
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
-    sigaction(SIGUSR1, &action, NULL);
-}
-
 static void *sends_and_waits(void *arg)
 {
     sends(arg);

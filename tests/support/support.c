@@ -167,12 +167,22 @@ static void end_without_backend(void)
     check(err == 0 && evloop_destroy(loop, 0) == 0);
 }
 
-void support_begin(void)
+static void answer(int sig, void (*handler)(int))
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = limit_passed;
-    sigaction(SIGALRM, &action, NULL);
+    action.sa_handler = handler;
+    sigaction(sig, &action, NULL);
+}
+
+void handle_signal(void (*handler)(int))
+{
+    answer(SIGUSR1, handler);
+}
+
+void support_begin(void)
+{
+    answer(SIGALRM, limit_passed);
     setvbuf(stdout, NULL, _IOLBF, 0);
     const char *only = getenv("EVLOOP_TEST_ONLY");
     if (only)

@@ -149,6 +149,8 @@ size_t c_size_of(evloop_type type);
 /* ---- threads and processes ------------------------------------------------------------------- */
 
 void thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
+/** The process's answer to SIGUSR1. */
+void handle_signal(void (*handler)(int));
 void thread_join(pthread_t thread);
 
 /** A counter that threads wait for. */

@@ -352,15 +352,6 @@ static void on_signal(int sig)
     errno = saved;
 }
 
-static void handle_signal(void (*handler)(int))
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
-    sigaction(SIGUSR1, &action, NULL);
-    handler_result = 1;
-}
-
 TEST(a_signal_handler_can_send)
 {
     int calls = 0;
@@ -368,6 +359,7 @@ TEST(a_signal_handler_can_send)
     memset(&signalled, 0, sizeof signalled);
     signalled.data = &calls;
     evloop_notify_start(loop, &signalled, on_count);
+    handler_result = 1;
     handle_signal(on_signal);
     for (int i = 1; i <= 5; i++) {
         raise(SIGUSR1);
@@ -410,6 +402,7 @@ TEST(a_signal_handler_on_the_sleeping_loops_own_thread_wakes_it)
     signal_calls = 0;
     signal_gate.count = 0;
     evloop_notify_start(loop, &signalled, on_signalled);
+    handler_result = 1;
     handle_signal(on_signal);
     thread_start(&thread, signal_a_hundred_times, &self);
     loop_run(loop);

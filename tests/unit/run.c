@@ -416,15 +416,6 @@ static void count_signal(int sig)
     signals = signals + 1;
 }
 
-static void handle_signal(void (*handler)(int))
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
-    sigaction(SIGUSR1, &action, NULL);
-    signals = 0;
-}
-
 static void *signal_when_asleep(void *arg)
 {
     wait_asleep(signal_loop);
@@ -437,6 +428,7 @@ TEST(a_signal_handler_can_stop_the_loop)
     evloop_timer timer = {0};
     pthread_t self = pthread_self(), thread;
     signal_loop = loop_new();
+    signals = 0;
     handle_signal(stop_on_signal);
     evloop_timer_start(signal_loop, &timer, EVLOOP_SEC(3600), 0, on_timer);
     thread_start(&thread, signal_when_asleep, &self);
@@ -467,6 +459,7 @@ TEST(a_signal_does_not_end_a_run)
     pthread_t self = pthread_self(), thread;
     evloop_task task = {.data = &self};
     signal_loop = loop_new();
+    signals = 0;
     handle_signal(count_signal);
     count = 0;
     evloop_timer_start(signal_loop, &timer, EVLOOP_SEC(3600), 0, on_timer);

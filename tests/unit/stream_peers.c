@@ -7,6 +7,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -387,6 +390,16 @@ static void send_letters(int fd, uint64_t *position, size_t size)
     assert_int_equal(net_put(fd, letters, size, 0), size);
 }
 
+/* The last byte that is sent with MSG_OOB is the urgent one. */
+static void send_letters_and_urgent_byte(int fd, uint64_t *position, size_t size)
+{
+    char letters[5001];
+    for (size_t i = 0; i < size; i++)
+        letters[i] = letter_at((*position)++);
+    letters[size] = '!';
+    assert_int_equal(net_put(fd, letters, size + 1, MSG_OOB), size + 1);
+}
+
 static void on_letters(evloop_stream *stream, ssize_t n, const void *data)
 {
     struct world *world = evloop_container_of(stream, struct world, stream);
@@ -399,27 +412,31 @@ static void on_letters(evloop_stream *stream, ssize_t n, const void *data)
 
 /* TCP's urgent byte ends a read early, wherever it stands: the others must arrive, in order. (It is
  * among them itself if another came before it was passed.) */
+static void hear_around_urgent_data(struct world *world, size_t rounds)
+{
+    uint64_t position = 0, sequence = 7;
+    assert_int_equal(evloop_stream_read_start(&world->stream, on_letters), 0);
+    for (size_t round = 0; round < rounds; round++) {
+        send_letters_and_urgent_byte(world->peer, &position, (size_t)(chance(&sequence) % 5000));
+        send_letters(world->peer, &position, (size_t)(chance(&sequence) % 100));
+        if (chance(&sequence) % 2)
+            loop_turn(world->loop);
+        if (chance(&sequence) % 4 == 0)
+            while (world->heard < position)
+                assert_int_equal(evloop_run(world->loop, EVLOOP_RUN_ONCE), 0);
+    }
+    while (world->heard < position)
+        assert_int_equal(evloop_run(world->loop, EVLOOP_RUN_ONCE), 0);
+}
+
 TEST(urgent_data_does_not_stall_a_stream)
 {
     for (int i = 0; i < 2; i++) {
         struct world world;
-        uint64_t position = 0, sequence = 7;
         if (absent(families[i]))
             continue;
         world_begin(&world, families[i]);
-        assert_int_equal(evloop_stream_read_start(&world.stream, on_letters), 0);
-        for (size_t round = 0; round < scaled(500); round++) {
-            send_letters(world.peer, &position, (size_t)(chance(&sequence) % 5000));
-            assert_int_equal(send(world.peer, "!", 1, MSG_OOB), 1);
-            send_letters(world.peer, &position, (size_t)(chance(&sequence) % 100));
-            if (chance(&sequence) % 2)
-                loop_turn(world.loop);
-            if (chance(&sequence) % 4 == 0)
-                while (world.heard < position)
-                    assert_int_equal(evloop_run(world.loop, EVLOOP_RUN_ONCE), 0);
-        }
-        while (world.heard < position)
-            assert_int_equal(evloop_run(world.loop, EVLOOP_RUN_ONCE), 0);
+        hear_around_urgent_data(&world, scaled(500));
         for (int turn = 0; turn < 5; turn++)
             loop_turn(world.loop);
         assert_sleeps(world.loop);
@@ -429,6 +446,65 @@ TEST(urgent_data_does_not_stall_a_stream)
             assert_int_equal(evloop_run(world.loop, EVLOOP_RUN_ONCE), 0);
         world_end(&world);
     }
+}
+
+static atomic_uint signals_seen;
+static atomic_bool signals_end;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    atomic_fetch_add(&signals_seen, 1);
+}
+
+static void *signal_whenever_the_last_was_seen(void *arg)
+{
+    for (unsigned sent = 0; !atomic_load(&signals_end);) {
+        if (atomic_load(&signals_seen) == sent) {
+            check(pthread_kill(*(pthread_t *)arg, SIGUSR1) == 0);
+            sent++;
+        }
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void on_never(evloop_watch *watch, unsigned events)
+{
+    (void)watch;
+    (void)events;
+    fail();
+}
+
+static bool tells_urgent_data(const struct world *world)
+{
+    evloop_watch watch = {0};
+    int err = evloop_watch_start(world->loop, &watch, world->peer, EVLOOP_PRIORITY, on_never);
+    assert_true(err == 0 || err == -ENOTSUP);
+    evloop_watch_stop(&watch);
+    return !err;
+}
+
+/* At the urgent byte a kernel that tells of it can say that there is nothing, and mean a signal. */
+TEST(urgent_data_does_not_stall_a_stream_when_signals_come)
+{
+    struct world world;
+    pthread_t self = pthread_self(), thread;
+    world_begin(&world, AF_INET);
+    if (!tells_urgent_data(&world)) {
+        world_end(&world);
+        return;
+    }
+    atomic_store(&signals_end, false);
+    atomic_store(&signals_seen, 0);
+    handle_signal(on_signal);
+    thread_start(&thread, signal_whenever_the_last_was_seen, &self);
+    hear_around_urgent_data(&world, scaled(2000));
+    atomic_store(&signals_end, true);
+    thread_join(thread);
+    handle_signal(SIG_DFL);
+    assert_true(atomic_load(&signals_seen) > 0);
+    world_end(&world);
 }
 
 TEST(urgent_data_alone_is_no_data)
@@ -630,6 +706,7 @@ int main(void)
         TEST_ENTRY(a_peer_that_resets_in_the_midst_of_something_ends_it),
         TEST_ENTRY(a_listener_that_resets_every_connection_harms_nobody),
         TEST_ENTRY(urgent_data_does_not_stall_a_stream),
+        TEST_ENTRY(urgent_data_does_not_stall_a_stream_when_signals_come),
         TEST_ENTRY(urgent_data_alone_is_no_data),
         TEST_ENTRY(descriptors_that_nobody_asked_for_neither_leak_nor_stall_a_stream),
         TEST_ENTRY(descriptors_that_nobody_takes_do_not_stall_a_stream),
