@@ -410,11 +410,33 @@ static bool is_idle(const evloop_stream *stream)
     return list_empty(&stream->writes_) && !(stream->flags_ & (STREAM_CONNECTING | STREAM_SENDING));
 }
 
+/* Some kernels refuse a call with more. */
+enum { OFFERED_AT_ONCE = 1 << 30 };
+
+/* As many of the pieces as may be offered at once; or of the first one a part, which is `piece`. */
+static struct evloop_outgoing offer_of(const struct iovec *iov, unsigned count, size_t most,
+                                       struct iovec *piece)
+{
+    struct evloop_outgoing outgoing = {.iov = (struct iovec *)(uintptr_t)iov, .file = -1};
+    for (size_t size = 0; outgoing.iov_count < count; outgoing.iov_count++) {
+        if (iov[outgoing.iov_count].iov_len > most - size)
+            break;
+        size += iov[outgoing.iov_count].iov_len;
+    }
+    if (count && outgoing.iov_count == 0) {
+        *piece = (struct iovec){iov->iov_base, most};
+        outgoing.iov = piece;
+        outgoing.iov_count = 1;
+    }
+    return outgoing;
+}
+
 /* A count; an error has become the stream's, but for that of a message which is too long. */
 static ssize_t try_send(evloop_stream *stream, const struct iovec *iov, unsigned count)
 {
-    struct evloop_outgoing outgoing = {
-        .iov = (struct iovec *)(uintptr_t)iov, .iov_count = count, .file = -1};
+    size_t most = stream->flags_ & STREAM_MESSAGES ? SIZE_MAX : OFFERED_AT_ONCE;
+    struct iovec piece;
+    struct evloop_outgoing outgoing = offer_of(iov, count, most, &piece);
     ssize_t n = poller_try_send(stream_poller(stream), &stream->endpoint_, &outgoing);
     if (n > 0)
         stream_note(stream, TIMEOUT_WRITE);

@@ -6,6 +6,7 @@
 #include "kernel_calls.h"
 
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -401,6 +402,30 @@ TEST(one_who_comes_costs_one_accept)
     loop_end(loop);
 }
 
+static size_t most_offered(const struct iovec *iov, unsigned count)
+{
+    struct world world;
+    world_begin(&world, AF_INET);
+    assert_true(evloop_stream_try_write(&world.stream, iov, count) > 0);
+    size_t most = calls.most;
+    world_end(&world);
+    return most;
+}
+
+/* Darwin refuses a call with more than an int can count. */
+TEST(no_more_is_offered_at_once_than_any_kernel_takes)
+{
+    const size_t size = (size_t)1 << 30;
+    char *memory = mmap(NULL, size + 1, PROT_READ, MAP_PRIVATE | MAP_ANON, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    const struct iovec one = {memory, size + 1};
+    const struct iovec two[] = {{memory, 1}, {memory, size}};
+    assert_int_equal(most_offered(&one, 1), size);
+    assert_int_equal(most_offered(two, 2), 1);
+    assert_int_equal(most_offered(two + 1, 1), size);
+    assert_int_equal(munmap(memory, size + 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +435,7 @@ int main(void)
         TEST_ENTRY(the_answers_to_what_a_read_brought_leave_in_one_call),
         TEST_ENTRY(a_call_is_offered_about_a_mebibyte),
         TEST_ENTRY(much_that_is_sent_is_offered_at_once),
+        TEST_ENTRY(no_more_is_offered_at_once_than_any_kernel_takes),
         TEST_ENTRY(a_stream_that_waits_for_room_costs_nothing),
         TEST_ENTRY(room_that_nobody_waits_for_is_not_told_of),
         TEST_ENTRY(a_stream_that_waits_for_bytes_costs_nothing),
