@@ -69,9 +69,10 @@ EVLOOP_API int evloop_watch_start(evloop *loop, evloop_watch *watch, int fd, uns
 /**
  * Changes what is asked for; 0 pauses. In force at once: an event that is no longer asked for is
  * not told any more. No system call until the loop waits, and none then if nothing has changed in
- * the end.
+ * the end. (Over kqueue EVLOOP_PRIORITY, where it was not asked for before, is one call: the system
+ * may refuse it of this descriptor.)
  * Thread: loop. Errors: -EINVAL (NULL, inactive, an unknown event), -ENOTSUP (EVLOOP_PRIORITY),
- * EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
+ * EVLOOP_ECLOSED, EVLOOP_ETHREAD, -ECHILD. Since 0.1.0.
  */
 EVLOOP_API int evloop_watch_modify(evloop_watch *watch, unsigned events);
 

@@ -149,21 +149,28 @@ static void collect(struct interest *interest, evloop_watch *watch, unsigned eve
 }
 
 /*
- * Whether the kernel is asked at once: the first time, and for urgent data, which it may not have
- * of this descriptor. Else the error would be that of all its watches.
+ * Urgent data is asked for at once where the rest is not, since the kernel may have none of this
+ * descriptor: that is for this caller alone to know. Other errors are met again, and told, later.
  */
-static bool asks_at_once(const struct poller *poller, const struct descriptor *descriptor,
-                         unsigned events)
+static int ask_for_priority(struct poller *poller, int fd, struct descriptor *descriptor,
+                            unsigned events)
 {
-    return !descriptor->registered ||
-           (poller->backend->change_later && events & EVLOOP_PRIORITY & ~descriptor->registered);
+    unsigned before = descriptor->registered;
+    if (!poller->backend->change_later || !(events & EVLOOP_PRIORITY & ~before))
+        return 0;
+    int err = poller->backend->change(poller, fd, descriptor->generation, before,
+                                      before | EVLOOP_PRIORITY);
+    if (!err)
+        descriptor->registered |= EVLOOP_PRIORITY;
+    return err == -ENOTSUP ? err : 0;
 }
 
-static int ask_at_once(struct poller *poller, int fd, struct descriptor *descriptor,
-                       unsigned wanted)
+/* The first time the kernel is asked at once. */
+static int ask_first(struct poller *poller, struct descriptor *descriptor,
+                     const evloop_watch *watch)
 {
-    int err =
-        poller->backend->change(poller, fd, descriptor->generation, descriptor->registered, wanted);
+    unsigned wanted = wanted_events(descriptor) | watch->interest_;
+    int err = poller->backend->change(poller, watch->fd_, descriptor->generation, 0, wanted);
     if (!err)
         descriptor->registered = wanted;
     return err;
@@ -183,13 +190,13 @@ int poller_add(struct poller *poller, evloop_watch *watch)
         return err;
     if (list_empty(&descriptor->watches))
         descriptor->generation++;
-    if (asks_at_once(poller, descriptor, watch->interest_))
-        err = ask_at_once(poller, watch->fd_, descriptor,
-                          wanted_events(descriptor) | watch->interest_);
-    else
-        mark_changed(&poller->interest, descriptor);
+    bool first = !descriptor->registered;
+    err = first ? ask_first(poller, descriptor, watch)
+                : ask_for_priority(poller, watch->fd_, descriptor, watch->interest_);
     if (err)
         return err;
+    if (!first)
+        mark_changed(&poller->interest, descriptor);
     watch->ready_ = 0;
     watch->collected_.next = NULL;
     list_append(&descriptor->watches, &watch->same_fd_);
@@ -204,16 +211,12 @@ int poller_modify(struct poller *poller, evloop_watch *watch, unsigned events)
     if (events & poller->backend->untold)
         return -ENOTSUP;
     struct descriptor *descriptor = find(&poller->interest, watch->fd_);
-    unsigned before = watch->interest_;
-    int err = 0;
-    watch->interest_ = events;
-    if (descriptor->registered && asks_at_once(poller, descriptor, events))
-        err = ask_at_once(poller, watch->fd_, descriptor, wanted_events(descriptor));
-    else
-        mark_changed(&poller->interest, descriptor);
+    int err = ask_for_priority(poller, watch->fd_, descriptor, events);
     if (err)
-        watch->interest_ = before;
-    return err;
+        return err;
+    watch->interest_ = events;
+    mark_changed(&poller->interest, descriptor);
+    return 0;
 }
 
 int poller_remove(struct poller *poller, evloop_watch *watch)

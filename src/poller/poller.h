@@ -10,8 +10,9 @@
  * - `closed` is atomic and one-way. After poller_close() every call gives EVLOOP_ECLOSED, on every
  *   system. Descriptors are closed once, when the last thread that may use them has left.
  * - Changes of interest are collected, and applied when the loop waits. The first watch on a
- *   descriptor is told to the kernel at once, so that its error is the caller's; removal of the
- *   last one is immediate.
+ *   descriptor is told to the kernel at once, so that its error is the caller's; so is, where
+ *   changes go with the wait, EVLOOP_PRIORITY, which may be refused. Removal of the last one is
+ *   immediate.
  * - The kernel's events are collected first; the loop takes them one by one afterwards. A watch
  *   that is removed in between is not told, and each registration carries a generation, so that an
  *   event of a closed descriptor cannot reach its successor under the same number.

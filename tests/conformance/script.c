@@ -520,17 +520,12 @@ void put(struct actor *actor, struct request *request, size_t size)
     write_start(actor, request, pattern_pieces(request->iov, 64, actor->sent, size), size);
 }
 
-void put_bytes(struct actor *actor, struct request *request, const void *bytes, size_t size)
-{
-    memset(request, 0, sizeof *request);
-    request->iov[0].iov_base = (void *)(uintptr_t)bytes;
-    request->iov[0].iov_len = size;
-    write_start(actor, request, 1, size);
-}
-
 void put_text(struct actor *actor, struct request *request, const char *text)
 {
-    put_bytes(actor, request, text, strlen(text));
+    memset(request, 0, sizeof *request);
+    request->iov[0].iov_base = (void *)(uintptr_t)text;
+    request->iov[0].iov_len = strlen(text);
+    write_start(actor, request, 1, request->iov[0].iov_len);
 }
 
 void end(struct actor *actor)

@@ -192,7 +192,6 @@ void hush(struct actor *actor);
 void say(struct actor *actor, const char *text);
 /** Writes size bytes of the pattern. */
 void put(struct actor *actor, struct request *request, size_t size);
-void put_bytes(struct actor *actor, struct request *request, const void *bytes, size_t size);
 void put_text(struct actor *actor, struct request *request, const char *text);
 /** After meet_narrowly(): more than the kernel will ever take while nobody reads. */
 enum { TOO_MUCH = 4 * PATTERN_SPAN };

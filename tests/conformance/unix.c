@@ -78,23 +78,6 @@ static void a_message_that_is_too_large_is_refused(struct scene *scene)
     expect(scene, "b", "read small");
 }
 
-/* 32 bits do not hold its size. */
-static void a_message_that_is_much_too_large_is_refused_as_well(struct scene *scene)
-{
-    static const char byte;
-    static struct request enormous;
-    const struct iovec iov = {(void *)(uintptr_t)&byte, (size_t)UINT32_MAX + 6};
-    if (SIZE_MAX == UINT32_MAX)
-        skip();
-    meet(scene);
-    hear(&scene->b);
-    assert_int_equal(evloop_stream_try_write(&scene->a.stream, &iov, 1), -EMSGSIZE);
-    put_bytes(&scene->a, &enormous, &byte, iov.iov_len);
-    expect(scene, "a", "write 0 EMSGSIZE");
-    say(&scene->a, "small");
-    expect(scene, "b", "read small");
-}
-
 static struct request little, too_large;
 
 static void cancel_the_next(struct actor *actor, enum event event)
@@ -456,7 +439,6 @@ const struct script unix_scripts[] = {
     SCRIPT(a_message_is_made_of_all_pieces_of_a_write, SEQPACKET),
     SCRIPT(many_messages_wait_for_a_slow_reader, SEQPACKET),
     SCRIPT(a_message_that_is_too_large_is_refused, SEQPACKET),
-    SCRIPT(a_message_that_is_much_too_large_is_refused_as_well, SEQPACKET),
     SCRIPT(a_message_that_was_refused_is_not_taken_back, SEQPACKET),
     SCRIPT(a_message_that_was_taken_back_leaves_nothing, SEQPACKET),
     SCRIPT(a_message_of_more_than_a_mebibyte_stays_whole, SEQPACKET),

@@ -16,6 +16,18 @@ static void watch_start(evloop *loop, evloop_watch *watch, int fd, unsigned even
     assert_int_equal(evloop_watch_start(loop, watch, fd, events, kernel_on_watch), 0);
 }
 
+/* Reads, is to write instead, and the wait fails: what the kernel has, nobody knows. */
+static void leave_changes(evloop *loop, evloop_watch *watch, int fd)
+{
+    watch_start(loop, watch, fd, EVLOOP_READABLE);
+    loop_turn(loop);
+    assert_int_equal(evloop_watch_modify(watch, EVLOOP_WRITABLE), 0);
+    kernel_fail(CALL_KEVENT_WAIT, 1, 1, EFAULT);
+    kernel_fail(CALL_KEVENT, 1, 1, EFAULT);
+    assert_int_equal(evloop_run(loop, EVLOOP_RUN_NOWAIT), -EFAULT);
+    kernel_reset();
+}
+
 /* ---- starting -------------------------------------------------------------------------------- */
 
 static void assert_not_registered(evloop *loop, int fd)
@@ -90,6 +102,23 @@ TEST(half_of_a_registration_is_rolled_back)
     }
 }
 
+/* Some kernels say EPIPE, some that it is no descriptor. */
+TEST(a_pipe_that_nobody_reads_is_refused_as_such)
+{
+    evloop *loop = kernel_begin();
+    evloop_watch watch = {0};
+    int ends[2];
+    pipe_open(ends);
+    for (int i = 0; i < 2; i++) {
+        kernel_refuse_changes((struct kernel_which){EVFILT_WRITE, EV_ADD, false}, 1, 1,
+                              i ? EPIPE : EBADF);
+        assert_int_equal(
+            evloop_watch_start(loop, &watch, ends[1], EVLOOP_WRITABLE, kernel_on_watch), -EPIPE);
+    }
+    loop_end(loop);
+    fds_close(ends);
+}
+
 TEST(start_returns_what_fstat_says)
 {
     static const int errors[] = {EBADF, EFAULT, EIO, EOVERFLOW};
@@ -151,6 +180,71 @@ TEST(urgent_data_is_asked_for_where_it_can_come)
     loop_end(loop);
     fds_close(sockets);
     fds_close(ends);
+}
+
+/* A pipe has none. */
+TEST(urgent_data_that_cannot_come_is_refused_to_who_asks_and_costs_nobody_else)
+{
+    evloop *loop = kernel_begin();
+    evloop_watch first, second, third = {0};
+    int ends[2];
+    pipe_open(ends);
+    watch_start(loop, &first, ends[0], EVLOOP_READABLE);
+    watch_start(loop, &second, ends[0], EVLOOP_READABLE);
+    loop_turn(loop);
+    assert_int_equal(evloop_watch_modify(&first, EVLOOP_READABLE | EVLOOP_PRIORITY), -ENOTSUP);
+    assert_int_equal(evloop_watch_events(&first), EVLOOP_READABLE);
+    assert_int_equal(evloop_watch_start(loop, &third, ends[0], EVLOOP_PRIORITY, kernel_on_watch),
+                     -ENOTSUP);
+    assert_int_equal(evloop_watch_modify(&first, 0), 0);
+    assert_int_equal(evloop_watch_modify(&second, 0), 0);
+    loop_turn(loop);
+    assert_int_equal(evloop_watch_modify(&first, EVLOOP_READABLE), 0);
+    assert_int_equal(evloop_watch_modify(&second, EVLOOP_PRIORITY), -ENOTSUP);
+    fd_write_byte(ends[1]);
+    loop_turn(loop);
+    assert_int_equal(kernel_ran, 1);
+    assert_int_equal(kernel_events, EVLOOP_READABLE);
+    assert_int_equal(evloop_watch_stop(&first), 0);
+    assert_int_equal(evloop_watch_stop(&second), 0);
+    loop_end(loop);
+    fds_close(ends);
+}
+
+/* As it is told of everything else that is asked for later. */
+TEST(who_asks_for_urgent_data_of_a_closed_descriptor_is_told_by_the_wait)
+{
+    evloop *loop = kernel_begin();
+    evloop_watch watch;
+    int fds[2];
+    pair_open(fds);
+    watch_start(loop, &watch, fds[0], EVLOOP_READABLE);
+    loop_turn(loop);
+    fds_close(fds);
+    assert_int_equal(evloop_watch_modify(&watch, EVLOOP_PRIORITY), 0);
+    loop_turn(loop);
+    assert_int_equal(kernel_ran, 1);
+    assert_int_equal(kernel_events, EVLOOP_ERROR);
+    assert_int_equal(evloop_watch_stop(&watch), 0);
+    loop_end(loop);
+}
+
+TEST(a_refusal_after_a_wait_that_failed_leaves_what_was_asked_for)
+{
+    evloop *loop = kernel_begin();
+    evloop_watch watch;
+    int fds[2];
+    pair_open(fds);
+    leave_changes(loop, &watch, fds[0]);
+    kernel_refuse_changes((struct kernel_which){EVFILT_EXCEPT, EV_ADD, false}, 1, 1, EINVAL);
+    assert_int_equal(evloop_watch_modify(&watch, EVLOOP_WRITABLE | EVLOOP_PRIORITY), -ENOTSUP);
+    kernel_ran = 0;
+    loop_turn(loop);
+    assert_int_equal(kernel_ran, 1);
+    assert_int_equal(kernel_events, EVLOOP_WRITABLE);
+    assert_int_equal(evloop_watch_stop(&watch), 0);
+    loop_end(loop);
+    fds_close(fds);
 }
 #else
 TEST(urgent_data_that_nobody_can_tell_is_not_asked_for)
@@ -340,18 +434,6 @@ TEST(changes_that_went_with_an_interrupted_wait_are_not_made_again)
     assert_int_equal(evloop_next_timeout_ns(loop), EVLOOP_FOREVER);
     loop_end(loop);
     fds_close(fds);
-}
-
-/* Reads, is to write instead, and the wait fails: what the kernel has, nobody knows. */
-static void leave_changes(evloop *loop, evloop_watch *watch, int fd)
-{
-    watch_start(loop, watch, fd, EVLOOP_READABLE);
-    loop_turn(loop);
-    assert_int_equal(evloop_watch_modify(watch, EVLOOP_WRITABLE), 0);
-    kernel_fail(CALL_KEVENT_WAIT, 1, 1, EFAULT);
-    kernel_fail(CALL_KEVENT, 1, 1, EFAULT);
-    assert_int_equal(evloop_run(loop, EVLOOP_RUN_NOWAIT), -EFAULT);
-    kernel_reset();
 }
 
 TEST(late_changes_do_not_meet_a_successor_of_the_descriptor)
@@ -743,10 +825,14 @@ int main(void)
         TEST_ENTRY(start_returns_what_kevent_says),
         TEST_ENTRY(changes_that_a_signal_interrupts_are_made_all_the_same),
         TEST_ENTRY(half_of_a_registration_is_rolled_back),
+        TEST_ENTRY(a_pipe_that_nobody_reads_is_refused_as_such),
         TEST_ENTRY(start_returns_what_fstat_says),
         TEST_ENTRY(what_is_always_ready_is_not_registered),
 #ifdef NOTE_OOB
         TEST_ENTRY(urgent_data_is_asked_for_where_it_can_come),
+        TEST_ENTRY(urgent_data_that_cannot_come_is_refused_to_who_asks_and_costs_nobody_else),
+        TEST_ENTRY(who_asks_for_urgent_data_of_a_closed_descriptor_is_told_by_the_wait),
+        TEST_ENTRY(a_refusal_after_a_wait_that_failed_leaves_what_was_asked_for),
 #else
         TEST_ENTRY(urgent_data_that_nobody_can_tell_is_not_asked_for),
 #endif

@@ -126,6 +126,35 @@ TEST(no_fork_comes_between_the_making_of_a_descriptor_and_its_mark)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
 }
 
+static bool fork_makes;
+static unsigned made_in_forks;
+
+static void make_in_fork(void)
+{
+    int fds[2];
+    if (!fork_makes)
+        return;
+    check(descriptor_pipe(fds, 0) == 0);
+    close_two(fds);
+    made_in_forks++;
+}
+
+/* They were there before the library's, and so come while that is at it. */
+TEST(other_handlers_of_a_fork_may_make_descriptors)
+{
+    int fds[2];
+    assert_int_equal(descriptor_pipe(fds, 0), 0);
+    close_two(fds);
+    fork_makes = true;
+    made_in_forks = 0;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    fork_makes = false;
+    assert_int_equal(status_of(child), 0);
+    assert_int_equal(made_in_forks, 2);
+}
+
 /* It makes descriptors, and so does a child of its own. */
 static int make_in_child(void)
 {
@@ -147,6 +176,7 @@ TEST(a_child_makes_descriptors_of_its_own)
     close(fds[0]);
     close(fds[1]);
 }
+
 TEST(each_end_blocks_or_does_not_as_asked)
 {
     for (int i = 0; i < 2; i++) {
@@ -167,8 +197,10 @@ TEST(each_end_blocks_or_does_not_as_asked)
 
 int main(void)
 {
+    check(pthread_atfork(make_in_fork, make_in_fork, make_in_fork) == 0);
     const struct CMUnitTest tests[] = {
         TEST_ENTRY(no_fork_comes_between_the_making_of_a_descriptor_and_its_mark),
+        TEST_ENTRY(other_handlers_of_a_fork_may_make_descriptors),
         TEST_ENTRY(a_child_makes_descriptors_of_its_own),
         TEST_ENTRY(each_end_blocks_or_does_not_as_asked),
     };
