@@ -413,31 +413,31 @@ static bool is_idle(const evloop_stream *stream)
 /* Some kernels refuse a call with more. */
 enum { OFFERED_AT_ONCE = 1 << 30 };
 
-/* As many of the pieces as may be offered at once; or of the first one a part, which is `piece`. */
-static struct evloop_outgoing offer_of(const struct iovec *iov, unsigned count, size_t most,
-                                       struct iovec *piece)
+static ssize_t try_part(evloop_stream *stream, const struct iovec *iov, unsigned count)
 {
-    struct evloop_outgoing outgoing = {.iov = (struct iovec *)(uintptr_t)iov, .file = -1};
-    for (size_t size = 0; outgoing.iov_count < count; outgoing.iov_count++) {
-        if (iov[outgoing.iov_count].iov_len > most - size)
-            break;
-        size += iov[outgoing.iov_count].iov_len;
-    }
-    if (count && outgoing.iov_count == 0) {
-        *piece = (struct iovec){iov->iov_base, most};
-        outgoing.iov = piece;
-        outgoing.iov_count = 1;
-    }
-    return outgoing;
+    struct iovec part[IOV_AT_ONCE];
+    const evloop_write whole = {.iov_ = iov, .iov_count_ = count};
+    struct evloop_outgoing outgoing = {.iov = part, .file = -1};
+    size_t size = 0;
+    (void)gather_memory(&whole, &outgoing, &size, OFFERED_AT_ONCE);
+    return poller_try_send(stream_poller(stream), &stream->endpoint_, &outgoing);
 }
 
-/* A count; an error has become the stream's, but for that of a message which is too long. */
-static ssize_t try_send(evloop_stream *stream, const struct iovec *iov, unsigned count)
+static ssize_t try_all(evloop_stream *stream, const struct iovec *iov, unsigned count)
 {
-    size_t most = stream->flags_ & STREAM_MESSAGES ? SIZE_MAX : OFFERED_AT_ONCE;
-    struct iovec piece;
-    struct evloop_outgoing outgoing = offer_of(iov, count, most, &piece);
-    ssize_t n = poller_try_send(stream_poller(stream), &stream->endpoint_, &outgoing);
+    const struct evloop_outgoing outgoing = {
+        .iov = (struct iovec *)(uintptr_t)iov, .iov_count = count, .file = -1};
+    return poller_try_send(stream_poller(stream), &stream->endpoint_, &outgoing);
+}
+
+/*
+ * Of so many bytes: a count; an error has become the stream's, but for that of a message which is
+ * too long.
+ */
+static ssize_t try_send(evloop_stream *stream, const struct iovec *iov, unsigned count, size_t size)
+{
+    bool whole = size <= OFFERED_AT_ONCE || stream->flags_ & STREAM_MESSAGES;
+    ssize_t n = whole ? try_all(stream, iov, count) : try_part(stream, iov, count);
     if (n > 0)
         stream_note(stream, TIMEOUT_WRITE);
     else if (n < 0 && n != -EAGAIN && !(n == -EMSGSIZE && stream->flags_ & STREAM_MESSAGES))
@@ -453,7 +453,7 @@ int evloop_stream_send(evloop_stream *stream, const void *data, size_t size)
     if (size <= COPIED_AT_MOST || !is_idle(stream))
         return queue_copy(stream, data, size);
     const struct iovec iov = {(void *)(uintptr_t)data, size};
-    ssize_t n = try_send(stream, &iov, 1);
+    ssize_t n = try_send(stream, &iov, 1, size);
     if (n < 0 && n != -EAGAIN)
         return (int)n;
     size_t taken = n < 0 ? 0 : (size_t)n;
@@ -540,7 +540,7 @@ ssize_t evloop_stream_try_write(evloop_stream *stream, const struct iovec *iov, 
         return -EINVAL;
     if (!is_idle(stream))
         return -EAGAIN;
-    return size ? try_send(stream, iov, count) : 0;
+    return size ? try_send(stream, iov, count, size) : 0;
 }
 
 int evloop_write_cancel(evloop_write *write)
