@@ -283,10 +283,11 @@ static int uring_wait(struct poller *poller, uint64_t timeout_ns)
     int err = uring_own(poller);
     if (err)
         return err;
+    uring_urge(uring);
     uring_prepare(poller);
     bool lent = poller_is(poller, POLLER_FD_LENT);
-    bool urged = uring_urge(uring);
-    if (urged || !list_empty(&uring->queued)) /* there was no memory, or no room */
+    bool put_off = !list_empty(&uring->queued); /* there was no memory, or no room */
+    if (put_off || !list_empty(&uring->promised))
         timeout_ns = 0;
     err = lent ? wait_in_epoll(poller, timeout_ns) : wait_in_ring(poller, timeout_ns);
     if (!err && uring_relieve(poller)) {
@@ -313,7 +314,7 @@ static int uring_pause(struct poller *poller)
         }
         if (!err)
             err = uring_turn(poller, 0);
-        (void)uring_urge(uring);
+        uring_urge(uring);
     }
     ring_pause(&uring->ring);
     return err;

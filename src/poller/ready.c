@@ -283,7 +283,7 @@ static bool wait_for_input(struct poller *poller, struct evloop_endpoint *endpoi
     if (endpoint->flags & READY_URGENT && transfer_readable(endpoint->fd))
         ready_schedule(&poller->readiness.again, endpoint);
     else
-        ready_clear(endpoint, READY_IN | READY_END);
+        ready_clear(endpoint, READY_IN | READY_END | READY_URGENT);
     return false;
 }
 

@@ -75,21 +75,23 @@ enum {
     ENTRY_OUT_FLIGHT = 2,
     ENTRY_QUEUE_IN = 4, /* to be handed to the kernel */
     ENTRY_QUEUE_OUT = 8,
-    ENTRY_WANTS_ROOM = 16,   /* out: wait for room before the next attempt */
-    ENTRY_ZERO_COPY = 64,    /* out: what is in flight is without copy */
-    ENTRY_NOTIFY_DUE = 128,  /* it was sent, and the kernel still uses the memory */
-    ENTRY_PUT_OFF = 512,     /* in: something of this turn waits for the next one */
-    ENTRY_FLOODS = 1024,     /* in: received once a turn, since it would fill all buffers */
-    ENTRY_RELIEVED = 2048,   /* what it has beyond its share is to be copied */
-    ENTRY_COPIES = 256,      /* without copy is no use here */
-    ENTRY_AWAITS_CLIENT = 32 /* in: no descriptor to spare: wait before the next attempt */
+    ENTRY_WANTS_ROOM = 16,    /* out: wait for room before the next attempt */
+    ENTRY_AWAITS_CLIENT = 32, /* in: no descriptor to spare: wait before the next attempt */
+    ENTRY_ZERO_COPY = 64,     /* out: what is in flight is without copy */
+    ENTRY_NOTIFY_DUE = 128,   /* it was sent, and the kernel still uses the memory */
+    ENTRY_COPIES = 256,       /* without copy is no use here */
+    ENTRY_PUT_OFF = 512,      /* in: something of this turn waits for the next one */
+    ENTRY_FLOODS = 1024,      /* in: received once a turn, since it would fill all buffers */
+    ENTRY_RELIEVED = 2048,    /* what it has beyond its share is to be copied */
+    ENTRY_HAS_RECEIVED = 4096,
+    ENTRY_HAS_MORE = 8192, /* in: the last completion said so */
+    ENTRY_PROMISED = 16384 /* in: a completion is to come at once */
 };
 
 /* One for each descriptor that has had an endpoint, by number; they do not move. */
 struct uring_entry {
     list_link queued; /* in uring.queued while a QUEUE_ flag is set */
     list_link starved;
-    list_link promised; /* in uring.promised from a completion with F_SOCK_NONEMPTY to the next */
     struct evloop_endpoint *endpoint;
     struct uring_left *left;
     uint32_t generation; /* 24 bits */
@@ -100,6 +102,7 @@ struct uring_entry {
     unsigned flags;
     enum uring_tag in_tag; /* of what is in flight */
     enum uring_tag out_tag;
+    list_link promised; /* in uring.promised while ENTRY_PROMISED is set */
 };
 
 enum { ENTRIES_A_PAGE = 64 };
@@ -160,7 +163,7 @@ struct uring {
     size_t page_count;
     list_link queued;
     list_link starved;  /* receives that wait for buffers */
-    list_link promised; /* receives of which there is more to come at once, the kernel says */
+    list_link promised; /* receives of which a completion is to come at once: nobody sleeps */
     struct uring_events events;
     struct uring_events late; /* those that were put off; each is older than its like in events */
     unsigned notifications;   /* due */
@@ -263,10 +266,15 @@ bool uring_relieve(struct poller *poller);
 
 /* ---- uring_urgent.c -------------------------------------------------------------------------- */
 
-/* A completion of a receive has come, with these flags. */
-void uring_note_promise(struct uring *uring, struct uring_entry *entry, uint32_t flags);
-/* Makes receives go on that stand still, though there is something: whether there are any. */
-bool uring_urge(struct uring *uring);
+/* A completion of a receive has come. */
+void uring_note_received(struct uring *uring, struct uring_entry *entry,
+                         const struct ring_event *event);
+/* The entry's endpoint goes. */
+void uring_forget_promise(struct uring_entry *entry);
+/* A multishot receive is about to be handed to the kernel. */
+void uring_note_begun(struct uring *uring, struct uring_entry *entry);
+/* Before a wait: makes receives go on that stand still, though there is something. */
+void uring_urge(struct uring *uring);
 
 /* ---- uring_operation.c ----------------------------------------------------------------------- */
 

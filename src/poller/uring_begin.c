@@ -250,6 +250,8 @@ static bool prepare_in(struct poller *poller, struct uring *uring, struct uring_
     if (!request)
         return false;
     entry->in_tag = fill_in(poller, uring, entry, request);
+    if (entry->in_tag == TAG_RECEIVE && !is_one_shot(entry))
+        uring_note_begun(uring, entry);
     entry->flags &= ~(unsigned)ENTRY_AWAITS_CLIENT;
     entry->flags |= ENTRY_IN_FLIGHT;
     request->user_data = uring_user_data(entry->in_tag, entry, entry->endpoint->fd);

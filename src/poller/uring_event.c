@@ -231,7 +231,7 @@ void uring_collect(struct poller *poller, const struct ring_event *completion)
     if (ours && !(event.flags & IORING_CQE_F_MORE))
         entry->flags &= ~(unsigned)(uring_is_in(tag) ? ENTRY_IN_FLIGHT : ENTRY_OUT_FLIGHT);
     if (ours && tag == TAG_RECEIVE)
-        uring_note_promise(uring, entry, event.flags);
+        uring_note_received(uring, entry, &event);
     struct uring_event collected = {.user_data = event.user_data,
                                     .result = event.result,
                                     .flags = event.flags,

@@ -255,6 +255,7 @@ static void detach(struct poller *poller, struct evloop_endpoint *endpoint)
         cancel_out(poller, entry);
     if (endpoint->in && endpoint->flags & ENDPOINT_NATIVE_IN)
         cancel_in(poller, entry);
+    uring_forget_promise(entry);
     free_left(poller, entry, endpoint->flags & ENDPOINT_LISTENER);
     entry->endpoint = NULL;
     entry->generation = (entry->generation + 1) & 0xffffff;

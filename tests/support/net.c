@@ -183,6 +183,23 @@ void net_reset(int fd)
     assert_int_equal(close(fd), 0);
 }
 
+static void on_never(evloop_watch *watch, unsigned events)
+{
+    (void)watch;
+    (void)events;
+    fail();
+}
+
+bool net_tells_urgent_data(evloop *loop, int fd)
+{
+    evloop_watch watch = {0};
+    int err = evloop_watch_start(loop, &watch, fd, EVLOOP_PRIORITY, on_never);
+    assert_true(err == 0 || err == -ENOTSUP);
+    assert_int_equal(evloop_watch_active(&watch), err == 0);
+    evloop_watch_stop(&watch);
+    return !err;
+}
+
 ssize_t net_put(int fd, const void *data, size_t size, int flags)
 {
     return send(fd, data, size, flags | system_send_flags(fd));

@@ -49,6 +49,8 @@ int net_socket(int family, int type);
 int net_connect(const evloop_address *address);
 /** Two ends that are connected: AF_INET, AF_INET6, AF_UNIX. */
 void net_pair(int family, int fds[2]);
+/** Whether the kernel tells of urgent data at this socket. */
+bool net_tells_urgent_data(evloop *loop, int fd);
 /** Has the kernel's buffers of a socket hold a few hundred KiB, and not grow. */
 void net_narrow(int fd);
 /** Closes it so that a TCP peer gets a reset. */

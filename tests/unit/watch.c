@@ -1,6 +1,7 @@
 /*
  * watch.c: evloop_watch: what is refused, what is told, several watches on one descriptor, changes.
  */
+#include "net.h"
 #include "probe.h"
 
 #include <fcntl.h>
@@ -296,17 +297,6 @@ static void turns_until_told(evloop *loop, struct probe *probe)
         assert_int_equal(evloop_run(loop, EVLOOP_RUN_ONCE), 0);
 }
 
-static bool tells_priority(evloop *loop, int fd)
-{
-    evloop_watch watch = {0};
-    int err = evloop_watch_start(loop, &watch, fd, EVLOOP_PRIORITY, on_probe);
-    assert_true(err == 0 || err == -ENOTSUP);
-    assert_int_equal(evloop_watch_active(&watch), err == 0);
-    if (!err)
-        evloop_watch_stop(&watch);
-    return !err;
-}
-
 /* Not every kernel tells it; then nobody is promised to hear of it. */
 TEST(a_watch_for_priority_is_refused_as_a_whole_if_nobody_tells_it)
 {
@@ -314,7 +304,7 @@ TEST(a_watch_for_priority_is_refused_as_a_whole_if_nobody_tells_it)
     struct probe probe;
     evloop *loop = loop_new();
     tcp_pair(fds);
-    bool told = tells_priority(loop, fds[0]);
+    bool told = net_tells_urgent_data(loop, fds[0]);
     probe_start(loop, &probe, fds[0], EVLOOP_READABLE);
     int err = evloop_watch_modify(&probe.watch, EVLOOP_READABLE | EVLOOP_PRIORITY);
     assert_int_equal(err, told ? 0 : -ENOTSUP);
@@ -334,7 +324,7 @@ TEST(out_of_band_data_is_told_as_priority)
     struct probe probe;
     evloop *loop = loop_new();
     tcp_pair(fds);
-    if (!tells_priority(loop, fds[0])) {
+    if (!net_tells_urgent_data(loop, fds[0])) {
         loop_end(loop);
         fds_close(fds);
         skip();
