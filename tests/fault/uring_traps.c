@@ -723,7 +723,7 @@ TEST(what_was_sent_before_a_fork_and_not_told_is_not_sent_again)
     struct peer *reader = &peers[0], *writer = &peers[1];
     struct iovec iov = {.iov_base = (void *)pattern_at(0), .iov_len = PIECE};
     unsigned char heard[2 * PIECE];
-    evloop_write write;
+    evloop_write write = {0};
     int status;
     peer_open_over(loop, reader, AF_INET);
     peer_open_over(loop, writer, AF_UNIX);
