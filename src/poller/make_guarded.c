@@ -36,7 +36,7 @@ static int prepare_result;
 static void before_fork(void)
 {
     forking = true;
-    atomic_add(&guard, FORK, relaxed);
+    atomic_add(&guard, FORK, relaxed); /* one variable: begin()'s atomic_try() is before or after */
     /* acquire: what they made is marked; partner: end() */
     while (!making && atomic_get(&guard, acquire) & MAKERS)
         thread_yield();
@@ -64,7 +64,7 @@ static void prepare(void *argument)
 static int begin(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    unsigned before = atomic_get(&guard, relaxed);
+    unsigned before = atomic_get(&guard, relaxed); /* a guess: atomic_try() below decides */
     once_call(&once, prepare, NULL);
     if (prepare_result)
         return prepare_result;
@@ -72,7 +72,7 @@ static int begin(void)
     do {
         while (before >= FORK && !forking) {
             thread_yield();
-            before = atomic_get(&guard, relaxed);
+            before = atomic_get(&guard, relaxed); /* as above */
         }
         /* acquire: after the fork; partners: after_fork(), after_fork_in_child() */
     } while (!atomic_try(&guard, &before, before + 1, acquire, relaxed));
@@ -82,7 +82,7 @@ static int begin(void)
 /* In the child of a handler that came between, nobody is counted. errno stays. */
 static void end(void)
 {
-    unsigned before = atomic_get(&guard, relaxed);
+    unsigned before = atomic_get(&guard, relaxed); /* a guess: atomic_try() decides */
     while (before & MAKERS && !atomic_try(&guard, &before, before - 1, release, relaxed))
         ; /* release: what was made is marked; partner: before_fork() */
     making = false;
